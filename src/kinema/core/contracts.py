@@ -1,0 +1,162 @@
+"""The contracts: what a part of each kind takes and gives. Protocols live here, so siblings share them without meeting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .clip import Clip
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What a codec makes of a Clip: `data` [b,t',c,h',w'] (continuous) or [b,t',h',w'] integers (tokens).
+
+    `groups` names ranges of channels (`rgb`, `flow`, ...), so that losses and guidance can speak of a group.
+    """
+
+    data: Tensor
+    kind: Literal["continuous", "tokens"] = "continuous"
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def group(self, name: str) -> Tensor:
+        """The channels of one group, [b,t',c_group,h',w']."""
+        start, stop = self.groups[name]
+        return self.data[:, :, start:stop]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A condition as a model takes it: `data` [b,...], `present` [b] bool, and `mask` broadcastable to `data` where a
+    condition covers only a part of time or space."""
+
+    data: Tensor
+    present: Tensor
+    mask: Tensor | None = None
+
+    def absent(self) -> Value:
+        """The same condition taken away from every clip of the batch."""
+        return Value(self.data, torch.zeros_like(self.present), self.mask)
+
+
+Conditions = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's `output` (shaped as its input) and named intermediate `features` that heads may read."""
+
+    output: Tensor
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where training stands: `rng` for this step, `step` of `total`."""
+
+    rng: torch.Generator
+    step: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One optimiser step's worth: the scalar `value` to descend, the parameter `group` it updates, figures to log."""
+
+    value: Tensor
+    group: str = "model"
+    log: Mapping[str, float | Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Scenario(Protocol):
+    """A named, typed parameter space that can be sampled and simulated."""
+
+    name: str
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]: ...
+    def simulate(self, params: Mapping[str, Any], rng: np.random.Generator) -> Clip: ...
+
+
+class Codec(Protocol):
+    """Clip <-> Latents. `frames_of(k)` is the number of frames that k latent frames cover, `latent_frames(f)` its inverse
+    (UserError where f frames do not fill whole latents); a causal codec encodes a prefix to the prefix of the latents."""
+
+    causal: bool
+
+    def encode(self, clip: Clip) -> Latents: ...
+    def decode(self, latents: Latents, *, fps: float, dt: float) -> Clip: ...
+    def latent_frames(self, frames: int) -> int: ...
+    def frames_of(self, latent_frames: int) -> int: ...
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]: ...
+
+
+class Condition(Protocol):
+    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it."""
+
+    name: str
+    enters: Literal["tokens", "vector", "channels", "pyramid"]
+
+    def read(self, clip: Clip, codec: Codec, latents: Latents | None = None) -> Value: ...
+
+
+class Model(Protocol):
+    """(x [b,t,c,h,w], tau [b] or [b,t], conditions) -> Prediction."""
+
+    def __call__(self, x: Tensor, tau: Tensor, conditions: Conditions) -> Prediction: ...
+
+
+class Objective(Protocol):
+    """Yields one Loss per optimiser step; the loop knows no more about what is learnt."""
+
+    def losses(self, model: Any, batch: Any, context: Context) -> Iterator[Loss]: ...
+
+
+class Source(Protocol):
+    """A guidance source: (x, conditions) with something taken away."""
+
+    name: str
+
+    def without(self, x: Tensor, conditions: Conditions) -> tuple[Tensor, Conditions]: ...
+
+
+class Sampler(Protocol):
+    """Walks a path from noise to data: (denoise, shape, rng) -> data [b,t,c,h,w]."""
+
+    def __call__(self, denoise: Any, shape: tuple[int, ...], rng: torch.Generator) -> Tensor: ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """(dream, truth) -> one number per clip [b] (NaN where it is not defined)."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+
+    def __call__(self, dream: Clip, truth: Clip) -> Tensor: ...
+
+
+class SetMetric(Protocol):
+    """A metric of two sets of clips: fed by `update`, read by `compute`."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+
+    def update(self, dreams: Iterable[Clip], truths: Iterable[Clip]) -> None: ...
+    def compute(self) -> float: ...
+
+
+class Expert(Protocol):
+    """Clip -> Clip with one more field; `weights` names what it holds, `pretrained` whether these are real."""
+
+    weights: str
+    pretrained: bool
+
+    def __call__(self, clip: Clip) -> Clip: ...
