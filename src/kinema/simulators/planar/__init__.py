@@ -1,0 +1,11 @@
+"""Planar worlds: discs in closed form, drawn with exact truth."""
+
+from .bounce import Bounce
+from .collision import Collision
+from .motion import Contacts, Motion, motion
+from .parabola import Parabola
+from .render import DENSE, render
+from .scenario import WORLD, Planar
+from .uniform import Uniform
+
+__all__ = ["DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Motion", "Parabola", "Planar", "Uniform", "motion", "render"]

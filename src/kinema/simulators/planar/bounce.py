@@ -1,0 +1,44 @@
+"""Wall bounce: a ball reaches the edge of the world and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...core.config import part
+from .scenario import WORLD, Planar, Ranges, Start, as_array, between
+
+
+@part
+class Bounce(Planar):
+    """One ball bouncing elastically off the wall at the image's edge (PhyWorld sec. 5's part of temporal composition).
+
+    It reaches the wall between `before` frames after the start and `after` frames before the end, as far as the room allows.
+    """
+
+    name = "bounce"
+    splits = {"id": ((),), "ood": (("radius",), ("speed",), ("radius", "speed")), "r": (("radius",),), "v": (("speed",),), "both": (("radius", "speed"),)}
+    walls = (0.0, WORLD, 0.0, WORLD)
+
+    radius: Ranges = ((0.7, 1.4),)
+    speed: Ranges = ((1.0, 4.0),)
+    radius_outside: Ranges = ((0.3, 0.6), (1.5, 2.0))
+    speed_outside: Ranges = ((0.0, 0.8), (4.5, 6.0))
+    before: int = 8
+    after: int = 8
+
+    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
+        radius, speed = self._range(rng, "radius", level), self._range(rng, "speed", level)
+        room = WORLD - 2 * radius
+        low = min(speed * self.before * self.dt, room)
+        gap = between(rng, low, min(speed * (self.num_frames - 1 - self.after) * self.dt, room))
+        return {"radius": radius, "speed": speed, "x": WORLD - radius - gap, "y": between(rng, radius + 0.5, WORLD - 0.5 - radius)}
+
+    def _start(self, params: Mapping[str, Any]) -> Start:
+        return as_array(params["x"], params["y"])[None], as_array(params["speed"], 0.0)[None], as_array(params["radius"])
+
+    def _caption(self, params: Mapping[str, Any]) -> str:
+        side = "left" if params["mirrored"] else "right"
+        return f"A red ball bounces off the {side} wall at {params['speed']:.1f} m/s."

@@ -1,0 +1,137 @@
+"""Discs under uniform gravity between events, elastic or not: closed form from one impact to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Walls = tuple[float, float, float, float]
+WALL = -1
+_MAX_EVENTS = 10_000
+
+
+@dataclass
+class Contacts:
+    """Impacts in order of time: `time` [k] s, `bodies` [k,2] (-1 is a wall), `point` [k,2] m, `impulse` [k] N s."""
+
+    time: list[float] = field(default_factory=list)
+    bodies: list[tuple[int, int]] = field(default_factory=list)
+    point: list[Array] = field(default_factory=list)
+    impulse: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """`position` and `velocity` [t,n,2] in m and m/s, and the contacts on the way."""
+
+    position: Array
+    velocity: Array
+    contacts: Contacts
+
+
+def motion(
+    position: Array,
+    velocity: Array,
+    radius: Array,
+    mass: Array,
+    times: Array,
+    *,
+    gravity: tuple[float, float] = (0.0, 0.0),
+    walls: Walls | None = None,
+    restitution: float = 1.0,
+) -> Motion:
+    """The motion of n frictionless discs at the given times.
+
+    `position`, `velocity` [n,2] in m and m/s at time 0, `radius` [n] m, `mass` [n] kg, `times` [t] s, ascending from 0;
+    `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
+    shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic.
+    """
+    x, v, now = np.array(position, float), np.array(velocity, float), 0.0
+    g = np.array(gravity, float)
+    inverse_mass = 1.0 / np.asarray(mass, float)
+    out_x, out_v = np.empty((len(times), *x.shape)), np.empty((len(times), *x.shape))
+    contacts, done = Contacts(), 0
+    for _ in range(_MAX_EVENTS):
+        wait, pair, normal = _next_impact(x, v, radius, g, walls)
+        stop = int(np.searchsorted(times, now + wait, side="left"))
+        dt = (times[done:stop] - now)[:, None, None]
+        out_x[done:stop] = x + v * dt + 0.5 * g * dt**2
+        out_v[done:stop] = v + g * dt
+        done = stop
+        if done == len(times):
+            return Motion(out_x, out_v, contacts)
+        x = x + v * wait + 0.5 * g * wait**2
+        v = v + g * wait
+        now += wait
+        _bounce(x, v, np.asarray(radius, float), inverse_mass, pair, normal, restitution, now, contacts)
+    raise RuntimeError(f"more than {_MAX_EVENTS} impacts before t = {times[-1]:g} s")
+
+
+def _next_impact(x: Array, v: Array, radius: Array, g: Array, walls: Walls | None) -> tuple[float, tuple[int, int], Array]:
+    """Time until the next impact (inf if none), the pair (body, body or WALL), and the normal of a wall."""
+    best, pair, normal = np.inf, (WALL, WALL), np.zeros(2)
+    n = len(x)
+    for i in range(n):
+        for j in range(i + 1, n):
+            wait = _meet(x[j] - x[i], v[j] - v[i], float(radius[i] + radius[j]))
+            if wait < best:
+                best, pair = wait, (i, j)
+        if walls is None:
+            continue
+        for side, wall in enumerate(walls):
+            axis, sign = side // 2, 1.0 if side % 2 == 0 else -1.0  # the inward normal
+            wait = _reach(sign * (x[i, axis] - wall) - float(radius[i]), sign * v[i, axis], sign * g[axis])
+            if wait < best:
+                best, pair, normal = wait, (i, WALL), np.eye(2)[axis] * sign
+    return best, pair, normal
+
+
+def _meet(dx: Array, dv: Array, distance: float) -> float:
+    """First time at which |dx + dv t| = distance while approaching, else inf."""
+    approach = float(dx @ dv)
+    if approach >= 0.0:
+        return np.inf
+    speed2 = float(dv @ dv)
+    room = float(dx @ dx) - distance**2
+    root = approach**2 - speed2 * room
+    if root < 0.0:
+        return np.inf
+    # The stable form of (-approach - sqrt(root)) / speed2; discs that already touch meet now.
+    return max(room / (-approach + np.sqrt(root)), 0.0)
+
+
+def _reach(gap: float, speed: float, pull: float) -> float:
+    """First time at which gap + speed t + pull t^2 / 2 = 0 while closing, else inf."""
+    gap = max(gap, 0.0)
+    if pull == 0.0:
+        return gap / -speed if speed < 0.0 else np.inf
+    root = speed**2 - 2.0 * pull * gap
+    if root < 0.0 or (pull > 0.0 and speed >= 0.0):
+        return np.inf
+    closing = float(np.sqrt(root))  # the closing speed at the wall
+    if closing == 0.0 and gap == 0.0:
+        return np.inf  # at rest on the wall
+    return 2.0 * gap / (closing - speed) if closing - speed > 0.0 and speed <= 0.0 else (-speed - closing) / pull
+
+
+def _bounce(
+    x: Array, v: Array, radius: Array, inverse_mass: Array, pair: tuple[int, int], normal: Array, e: float, now: float, contacts: Contacts
+) -> None:
+    i, j = pair
+    if j == WALL:
+        point, inverse, closing = x[i] - normal * radius[i], inverse_mass[i], -float(v[i] @ normal)
+    else:
+        normal = (x[i] - x[j]) / np.linalg.norm(x[i] - x[j])
+        point, inverse = x[i] - normal * radius[i], inverse_mass[i] + inverse_mass[j]
+        closing = -float((v[i] - v[j]) @ normal)
+    impulse = (1.0 + e) * closing / inverse
+    v[i] = v[i] + impulse * inverse_mass[i] * normal
+    if j != WALL:
+        v[j] = v[j] - impulse * inverse_mass[j] * normal
+    contacts.time.append(now)
+    contacts.bodies.append((i, j))
+    contacts.point.append(point)
+    contacts.impulse.append(float(impulse))

@@ -1,0 +1,181 @@
+"""What the planar scenarios share: ranges and splits, sampling, motion, truth. A scenario itself is one small file."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.camera import Camera
+from ...core.clip import Clip
+from ...core.config import part, to_json
+from ...core.errors import UserError
+from .motion import Array, Motion, Walls, motion
+from .render import DENSE, render
+
+Ranges = tuple[tuple[float, float], ...]
+Start = tuple[Array, Array, Array]  # position [n,2] m, velocity [n,2] m/s, radius [n] m
+
+WORLD = 10.0  # m, width and height
+DEFAULT_DENSE = ("rgb", "segmentation", "flow", "occlusion")
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+@part
+class Planar(ABC):
+    """A 10 x 10 m world of discs on white ground, y up, density 1 kg/m^2; frame k shows time k dt.
+
+    `outside` lists the alternatives a clip is drawn from, each naming the parameters that leave their training range;
+    `split` sets it. `flip` mirrors every other clip, PhyWorld's one augmentation.
+    """
+
+    name: ClassVar[str]
+    splits: ClassVar[Mapping[str, tuple[tuple[str, ...], ...]]]
+    gravity: ClassVar[tuple[float, float]] = (0.0, 0.0)
+    walls: ClassVar[Walls | None] = None
+    palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)
+
+    size: int = 128
+    num_frames: int = 32
+    dt: float = 0.1
+    fps: float = 10.0
+    flip: bool = False
+    outside: tuple[tuple[str, ...], ...] = ((),)
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.num_frames < 2:
+            raise UserError(f"{self.name}: size must be at least 8 px and frames at least 2, got {self.size} and {self.num_frames}")
+        for key in ("dt", "fps"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0):
+                raise UserError(f"{self.name}: {key} must be above 0, got {value}")
+        for key, value in vars(self).items():
+            if key.startswith(("radius", "speed")):
+                _check_ranges(f"{self.name}: {key}", value)
+        for alternative in self.outside:
+            for key in alternative:
+                if not hasattr(self, f"{key.rstrip('12')}_outside"):
+                    raise UserError(f"{self.name}: outside names {key!r}, which is no parameter with a range of its own")
+
+    def split(self, name: str) -> Self:
+        """The same scenario drawing from a named split: "id", "ood" (any level below), or one of PhyWorld's levels."""
+        if name not in self.splits:
+            raise UserError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
+        return replace(self, outside=self.splits[name])
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Parameters of one clip, plain JSON values in m, m/s and s."""
+        level = self.outside[int(rng.integers(len(self.outside)))]
+        return {"outside": list(level), **self._draw(rng, level), "mirrored": bool(self.flip and rng.random() < 0.5)}
+
+    def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
+        """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise)."""
+        del rng  # closed form: nothing is left to chance
+        position, velocity, radius = self._start(params)
+        if params["mirrored"]:
+            position = position * [-1.0, 1.0] + [WORLD, 0.0]
+            velocity = velocity * [-1.0, 1.0]
+        mass = math.pi * radius**2
+        times = np.arange(self.num_frames) * self.dt
+        run = motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls)
+        bodies = self._bodies(run, radius, mass)
+        return Clip(
+            fps=self.fps,
+            dt=self.dt,
+            meta={"scenario": to_json(self), "params": dict(params), "world_width": WORLD},
+            bodies=bodies,
+            contacts=_contacts(run),
+            energy=_energy(bodies, self.gravity),
+            camera=Camera.planar(self.size, self.size, WORLD, self.num_frames),
+            text=self._caption(params),
+            **self.render(bodies, DEFAULT_DENSE if fields is None else fields),
+        )
+
+    def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
+        """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3]) as this scenario's camera sees it."""
+        for name in fields:
+            if name not in DENSE:
+                raise UserError(f"a planar world has no dense field {name!r}; it has {', '.join(DENSE)}")
+        position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
+        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields)
+        return {name: torch.from_numpy(array) for name, array in dense.items()}
+
+    @abstractmethod
+    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
+        """Parameters with those named by `level` outside their training range."""
+
+    @abstractmethod
+    def _start(self, params: Mapping[str, Any]) -> Start:
+        """Position, velocity and radius of the bodies at time 0, before mirroring."""
+
+    @abstractmethod
+    def _caption(self, params: Mapping[str, Any]) -> str:
+        """What happens, in a sentence."""
+
+    def _bodies(self, run: Motion, radius: Array, mass: Array) -> dict[str, torch.Tensor]:
+        frames, count = run.position.shape[:2]
+        color = np.array(self.palette[:count], np.uint8)
+        shared = {"radius": radius, "mass": mass, "color": color}
+        grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
+        return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
+
+    def _range(self, rng: np.random.Generator, key: str, level: tuple[str, ...]) -> float:
+        """A draw for parameter `key` ("speed", "radius2", ...), from outside its range if `level` names it."""
+        family = key.rstrip("12")
+        return draw(rng, getattr(self, f"{family}_outside" if key in level else family))
+
+
+def draw(rng: np.random.Generator, ranges: Ranges) -> float:
+    """A uniform draw from a union of intervals."""
+    lengths = np.array([high - low for low, high in ranges])
+    if lengths.sum() == 0.0:
+        return float(ranges[int(rng.integers(len(ranges)))][0])
+    low, high = ranges[int(rng.choice(len(ranges), p=lengths / lengths.sum()))]
+    return float(rng.uniform(low, high))
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """A uniform draw between `low` and `high`; `low` where the interval is empty."""
+    return float(rng.uniform(low, high)) if high > low else float(low)
+
+
+def along(rng: np.random.Generator, radius: float, speed: float, visible: float) -> float:
+    """Start of a disc that moves right and is fully visible for `visible` s (PhyWorld's rule): near the left edge if it is too fast."""
+    high = WORLD - (visible * speed + radius)
+    return float(rng.uniform(radius, high)) if high > radius else float(radius + rng.uniform(0.0, 0.5))
+
+
+def _check_ranges(where: str, ranges: Any) -> None:
+    for low, high in ranges:
+        if not (math.isfinite(low) and math.isfinite(high) and 0.0 <= low <= high):
+            raise UserError(f"{where} must hold intervals 0 <= low <= high, got ({low}, {high})")
+    if not ranges:
+        raise UserError(f"{where} holds no interval")
+
+
+def _contacts(run: Motion) -> dict[str, torch.Tensor]:
+    c = run.contacts
+    return {
+        "time": torch.tensor(c.time, dtype=torch.float64),
+        "bodies": torch.tensor(c.bodies, dtype=torch.int64).reshape(-1, 2),
+        "point": torch.from_numpy(np.array(c.point, float).reshape(-1, 2)),
+        "impulse": torch.tensor(c.impulse, dtype=torch.float64),
+    }
+
+
+def _energy(bodies: Mapping[str, torch.Tensor], gravity: tuple[float, float]) -> torch.Tensor:
+    """Kinetic plus potential energy [t] in J (height above the lower edge of the image)."""
+    kinetic = 0.5 * bodies["mass"] * bodies["velocity"].square().sum(-1)
+    potential = -bodies["mass"] * (bodies["position"] @ torch.tensor(gravity, dtype=torch.float64))
+    return (kinetic + potential).sum(-1)
+
+
+def as_array(*values: float) -> NDArray[np.float64]:
+    """Numbers of the bodies as an array."""
+    return np.array(values, float)
