@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import field
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -43,21 +44,22 @@ class Path(ABC):
 
     def corrupt(self, x0: Tensor, eps: Tensor, tau: Tensor) -> Tensor:
         """x_tau from data and noise."""
-        at = self.coefficients(tau.to(x0.dtype))
-        return _wide(at.alpha, x0) * x0 + _wide(at.sigma, x0) * eps
+        at = self.coefficients(_precise(tau, x0))
+        return (_wide(at.alpha, x0) * x0 + _wide(at.sigma, x0) * eps).to(x0.dtype)
 
     def target(self, predict: Predict, x0: Tensor, eps: Tensor, tau: Tensor) -> Tensor:
         """What the network is asked for: x0, eps, v (Salimans & Ho 2022) or velocity dx/dtau (Lipman et al. 2023)."""
-        p, q = self._row(predict, tau.to(x0.dtype))
-        return _wide(p, x0) * x0 + _wide(q, x0) * eps
+        p, q = self._row(predict, _precise(tau, x0))
+        return (_wide(p, x0) * x0 + _wide(q, x0) * eps).to(x0.dtype)
 
     def read(self, predict: Predict, output: Tensor, x_tau: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         """(x0, eps) from a prediction: solves {alpha x0 + sigma eps = x_tau, p x0 + q eps = output}.
 
         At a singular end (eps at tau = 1, x0 at tau = 0) the two equations say the same thing; the solution of smallest
-        norm is given: the part that nothing is known of is 0, the mean of standardised latents.
+        norm is given: the part that nothing is known of is 0, the mean of standardised latents. Both come back in single
+        precision at least, since half precision loses the data under the noise.
         """
-        tau = tau.to(x_tau.dtype)
+        tau = _precise(tau, x_tau)
         at = self.coefficients(tau)
         p, q = self._row(predict, tau)
         det = at.alpha * q - at.sigma * p
@@ -103,6 +105,10 @@ class Path(ABC):
         raise ValueError(f"unknown prediction {predict!r}: one of {', '.join(PREDICTIONS)}")
 
 
+def _precise(tau: Tensor, x: Tensor) -> Tensor:
+    return tau.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _wide(coefficient: Tensor, x: Tensor) -> Tensor:
     return coefficient.reshape(*coefficient.shape, *([1] * (x.ndim - coefficient.ndim)))
 
@@ -143,14 +149,10 @@ class ScaledLinear(Path):
 
     def table(self) -> Tensor:
         """sqrt(alpha_bar) at tau = 0, 1/steps, ..., 1: [steps + 1], float64."""
-        betas = torch.linspace(self.beta_start**0.5, self.beta_end**0.5, self.steps, dtype=torch.float64) ** 2
-        root = torch.cumprod(1 - betas, 0).sqrt()
-        first, last = root[0].clone(), root[-1].clone()
-        root = (root - last) * first / (first - last)
-        return torch.cat([torch.ones(1, dtype=torch.float64), root])
+        return _table(self, torch.device("cpu")).clone()
 
     def coefficients(self, tau: Tensor) -> Coefficients:
-        table = self.table().to(tau.device)
+        table = _table(self, tau.device)
         place = tau.double().clamp(0, 1) * self.steps
         low = place.floor().clamp(max=self.steps - 1).long()
         slope = (table[low + 1] - table[low]) * self.steps
@@ -158,6 +160,16 @@ class ScaledLinear(Path):
         sigma = torch.sqrt((1 - alpha) * (1 + alpha))
         d_sigma = -alpha * slope / sigma.clamp_min(1e-4)
         return Coefficients(*(c.to(tau.dtype) for c in (alpha, sigma, slope, d_sigma)))
+
+
+@lru_cache(maxsize=16)
+def _table(path: ScaledLinear, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # else the first dream's table could not be used in training
+        betas = torch.linspace(path.beta_start**0.5, path.beta_end**0.5, path.steps, dtype=torch.float64) ** 2
+        root = torch.cumprod(1 - betas, 0).sqrt()
+        first, last = root[0].clone(), root[-1].clone()
+        root = (root - last) * first / (first - last)
+        return torch.cat([torch.ones(1, dtype=torch.float64), root]).to(device)
 
 
 @part
