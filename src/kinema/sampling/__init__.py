@@ -1,6 +1,23 @@
 """Walking a path back, from noise to data: samplers, guidance, rollout."""
 
 from .denoise import Denoise, Reader, reader
+from .guide import Guided, Without, WithoutGroup, guide
 from .ode import DDIM, Euler, Heun, Spacing, times
+from .rollout import rollout, windows
 
-__all__ = ["DDIM", "Denoise", "Euler", "Heun", "Reader", "Spacing", "reader", "times"]
+__all__ = [
+    "DDIM",
+    "Denoise",
+    "Euler",
+    "Guided",
+    "Heun",
+    "Reader",
+    "Spacing",
+    "Without",
+    "WithoutGroup",
+    "guide",
+    "reader",
+    "rollout",
+    "times",
+    "windows",
+]
