@@ -1,0 +1,5 @@
+"""Objectives: what is learnt."""
+
+from .reconstruct import Reconstruct, Reconstruction
+
+__all__ = ["Reconstruct", "Reconstruction"]

@@ -1,0 +1,57 @@
+"""Training settings: what the loop obeys, and nothing about what is learnt."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ..core.config import part
+from ..core.errors import UserError
+
+
+@part
+class Train:
+    """Settings of the loop. `batch` counts clips per process and micro-batch; a step sees batch x accumulate x processes.
+
+    AdamW with linear `warmup` steps and cosine decay to `final_lr` x `lr`; gradients clipped to norm `clip`; `ema` is the
+    decay of the averaged weights (0: none). `spike`: a loss above so many times the recent median rolls back.
+    """
+
+    steps: int = 1000
+    batch: int = 16
+    accumulate: int = 1
+    lr: float = 1e-4
+    warmup: int = 100
+    final_lr: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    compile: bool = False
+    spike: float = 10.0
+    seed: int = 0
+    workers: int = 0
+    log_every: int = 10
+    save_every: int = 500
+    keep: int = 2
+    probe_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch", "accumulate", "log_every", "save_every", "keep", "probe_every"):
+            if getattr(self, key) < 1:
+                raise UserError(f"train.{key} must be at least 1, got {getattr(self, key)}")
+        for key in ("lr", "clip", "spike"):
+            if not (math.isfinite(getattr(self, key)) and getattr(self, key) > 0):
+                raise UserError(f"train.{key} must be above 0, got {getattr(self, key)}")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"train.ema must lie in [0, 1), got {self.ema}")
+        if self.warmup < 0 or self.workers < 0:
+            raise UserError(f"train.warmup and train.workers must not be negative, got {self.warmup} and {self.workers}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step 0, 1, ...: linear warm-up, then a cosine to `final_lr` x `lr` at the last step."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        share = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.lr * (self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))

@@ -1,0 +1,74 @@
+"""What a run says: one JSON line per log step, and progress with rate and time left in the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..core.files import write_whole
+
+QUIET_INTERVAL = 30.0  # s between lines where the output is no terminal
+
+
+class Log:
+    """`log.jsonl` of a run. On resume, lines of steps that will be done again are dropped."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
+        write_whole(path, "".join(f"{line}\n" for line in kept))
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one row."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines(keepends=True)
+    return [line.rstrip("\n") for line in lines if line.endswith("}\n")]  # a killed run may leave half a line
+
+
+class Bar:
+    """Progress of steps: a bar in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int, start: int, *, show: bool) -> None:
+        self.total, self.done, self.show = total, start, show
+        self.first, self.began, self.spoke = start, time.monotonic(), time.monotonic()
+        self.progress: Progress | None = None
+        if show and sys.stderr.isatty():
+            columns = (TextColumn("train"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+            self.progress = Progress(*columns, console=Console(stderr=True))
+            self.task = self.progress.add_task("", total=total, completed=start, figures="")
+            self.progress.start()
+
+    def update(self, step: int, figures: str) -> None:
+        """`step` steps are done."""
+        self.done = step
+        if self.progress is not None:
+            self.progress.update(self.task, completed=step, figures=figures)
+        elif self.show and (time.monotonic() - self.spoke > QUIET_INTERVAL or step == self.total):
+            self.spoke = time.monotonic()
+            rate = (step - self.first) / max(self.spoke - self.began, 1e-9)
+            left = (self.total - step) / max(rate, 1e-9)
+            print(f"step {step}/{self.total}  {figures}  {rate:.2f} steps/s  {left / 60:.1f} min left", file=sys.stderr, flush=True)
+
+    def say(self, sentence: str) -> None:
+        """A sentence that stays on the screen."""
+        if self.progress is not None:
+            self.progress.console.print(sentence, highlight=False, markup=False)
+        elif self.show:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the display."""
+        if self.progress is not None:
+            self.progress.stop()

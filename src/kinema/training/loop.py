@@ -1,0 +1,308 @@
+"""The one training loop. It knows models, objectives and clips; it knows no paper."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+from ..core.clip import Clip
+from ..core.contracts import Context, Loss, Objective
+from ..core.errors import UserError
+from ..core.files import make_folder
+from ..core.rng import torch_stream
+from .batches import Clips, Schedule, batches
+from .checkpoint import checkpoints, load_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
+from .config import Train
+from .ema import Average
+from .guard import PATIENCE, Guard
+from .log import Bar, Log
+
+Probe = Callable[[nn.Module, int], dict[str, float]]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What one training run needs. `prepare` turns a batch into what the objective takes (a frozen codec's latents, say);
+    `probe` judges the averaged model on held-out clips, and the lowest figure named `best` marks the best checkpoint."""
+
+    model: nn.Module
+    objective: Objective
+    clips: Clips
+    config: Train
+    out: Path
+    prepare: Callable[[Clip], Any] | None = None
+    probe: Probe | None = None
+    best: str | None = None
+    quiet: bool = False
+
+
+def train(run: Run, *, resume: bool = False) -> nn.Module:
+    """Train to the last step and give the model with its averaged weights.
+
+    The run's folder gets log.jsonl, checkpoints/ (the last `keep`) and best/. Killed at any moment and resumed, a run
+    on one CPU process ends in the same weights bit for bit. Raises UserError for a folder that already holds a run
+    (unless `resume`), and where the guard finds no way on.
+    """
+    folder = make_folder(run.out / "checkpoints")
+    if checkpoints(folder) and not resume:
+        raise UserError(f"{run.out} already holds a training run; use --resume to go on with it, or another folder")
+    return _Loop(run, folder).train()
+
+
+class _Learner(nn.Module):
+    """Lets a data-parallel wrapper see one loss as one forward pass, whatever of the model the objective calls."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, losses: Iterator[Loss]) -> Loss | None:
+        return next(losses, None)
+
+
+class _Refused(Exception):
+    """The guard refused a step."""
+
+
+class _Loop:
+    def __init__(self, run: Run, folder: Path) -> None:
+        self.run, self.config, self.folder = run, run.config, folder
+        # A second run in one process may want another precision than the first.
+        AcceleratorState._reset_state(reset_partial_state=False)
+        self.accelerator = Accelerator(mixed_precision=self.config.precision, cpu=not torch.cuda.is_available())
+        self.device, self.rank = self.accelerator.device, self.accelerator.process_index
+        self.main = self.accelerator.is_main_process
+        self.model = run.model.to(self.device)
+        self.groups = _groups(self.model)
+        self.average = Average(self.model, self.config.ema) if self.config.ema else None
+        raw = {name: self._optimizer(list(group.values())) for name, group in self.groups.items()}
+        self.learner = self.accelerator.prepare(_Learner(self.model))
+        self.optimizers = {name: self.accelerator.prepare(optimizer) for name, optimizer in raw.items()}
+        self.guard = Guard(self.config.spike)
+        self.step, self.lowest, self.rollbacks = 0, float("inf"), 0
+        self.waited = self.worked = 0.0
+        endless = getattr(run.clips, "endless", False)
+        if not endless and len(run.clips) == 0:
+            raise UserError("there is no clip to train on")
+        length = None if endless else len(run.clips)
+        self.schedule = Schedule(length, self.config.batch, self.config.accumulate, self.accelerator.num_processes, self.config.seed)
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        c = self.config
+        return torch.optim.AdamW(parameters, lr=c.lr, betas=c.betas, weight_decay=c.weight_decay, fused=True)
+
+    # --- the run -----------------------------------------------------------------------------------------------------
+
+    def train(self) -> nn.Module:
+        self._restore()
+        log = Log(self.run.out / "log.jsonl", self.step) if self.main else None
+        bar = Bar(self.config.steps, self.step, show=self.main and not self.run.quiet)
+        self.learner.train()
+        try:
+            with _interruptible() as stopped:
+                while self.step < self.config.steps and not stopped():
+                    self._stretch(log, bar, stopped)
+                if stopped() and self.step < self.config.steps:
+                    self._save()
+                    bar.say(f"stopped after step {self.step}; go on with --resume")
+                    raise KeyboardInterrupt
+        finally:
+            bar.close()
+        self.accelerator.wait_for_everyone()
+        return self.average.copy_of(self.model) if self.average else self.model
+
+    def _stretch(self, log: Log | None, bar: Bar, stopped: Callable[[], bool]) -> None:
+        """Steps until the end, an interruption, or a roll-back."""
+        source = batches(self.run.clips, self.schedule, self.rank, self.step, self.config.steps, self.config.workers)
+        while self.step < self.config.steps and not stopped():
+            began = time.perf_counter()
+            micros = [next(source) for _ in range(self.config.accumulate)]
+            fetched = time.perf_counter()
+            try:
+                figures = {} if self.step in self.guard.skipped else self._take(micros)
+            except _Refused as reason:
+                bar.say(self._roll_back(str(reason)))
+                return
+            self.step += 1
+            self.waited += fetched - began
+            self.worked += time.perf_counter() - began
+            self._after(figures, log, bar)
+
+    def _take(self, micros: list[Clip]) -> dict[str, float]:
+        """One step of every optimiser the objective asks for; the figures to log."""
+        key = ("train", self.config.seed, self.step, self.rank)
+        torch.manual_seed(torch_stream(*key).initial_seed())
+        context = Context(torch_stream(*key, device=self.device), self.step, self.config.steps)
+        pending = [self.run.objective.losses(self.model, self._prepared(batch), context) for batch in micros]
+        figures: dict[str, float] = {}
+        while True:
+            losses = [self._backward(iterator, last=k == len(pending) - 1) for k, iterator in enumerate(pending)]
+            done = [loss for loss in losses if loss is not None]
+            if not done:
+                break
+            figures |= self._descend(done)
+        if self.average:
+            self.average.update(self.model, self.step)
+        return figures
+
+    def _prepared(self, batch: Clip) -> Any:
+        batch = batch.map(lambda x: x.to(self.device, non_blocking=True))
+        if self.run.prepare is None:
+            return batch
+        with torch.no_grad(), self.accelerator.autocast():
+            return self.run.prepare(batch)
+
+    def _backward(self, losses: Iterator[Loss], *, last: bool) -> Loss | None:
+        with nullcontext() if last else self.accelerator.no_sync(self.learner):
+            with self.accelerator.autocast():
+                loss: Loss | None = self.learner(losses)
+            if loss is not None:
+                self.accelerator.backward(loss.value / self.config.accumulate)
+        return loss
+
+    def _descend(self, losses: list[Loss]) -> dict[str, float]:
+        group = losses[0].group
+        value = self._mean([loss.value.detach() for loss in losses])
+        norm = self.accelerator.clip_grad_norm_(list(self.groups[group].values()), self.config.clip)
+        norm = float(norm) if norm is not None else 0.0
+        reason = self.guard.verdict(value, norm)
+        if reason:
+            raise _Refused(reason)
+        optimizer = self.optimizers[group]
+        for settings in optimizer.param_groups:
+            settings["lr"] = self.config.rate(self.step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self.guard.accept(value)
+        prefix = "" if group == "model" else f"{group}."
+        parts = {key: self._mean([torch.as_tensor(loss.log[key]) for loss in losses]) for key in losses[0].log}
+        return {f"{prefix}{key}": v for key, v in {"loss": value, "grad_norm": norm, **parts}.items()}
+
+    def _mean(self, values: list[Tensor]) -> float:
+        mean = torch.stack([value.float().to(self.device) for value in values]).mean()
+        return float(self.accelerator.reduce(mean, "mean")) if self.accelerator.num_processes > 1 else float(mean)
+
+    # --- between steps -----------------------------------------------------------------------------------------------
+
+    def _after(self, figures: dict[str, float], log: Log | None, bar: Bar) -> None:
+        c, step = self.config, self.step
+        last = step == c.steps
+        if figures:
+            bar.update(step, f"loss {figures['loss']:.4g}")
+        if log and figures and (step % c.log_every == 0 or last):
+            rate = self.schedule.batch * self.schedule.accumulate * self.schedule.processes * c.log_every / max(self.worked, 1e-9)
+            extra = {"lr": c.rate(step - 1), "clips_per_s": rate, "wait_share": self.waited / max(self.worked, 1e-9)}
+            log.write({"step": step, **figures, **extra})
+        if step % c.log_every == 0:
+            self.waited = self.worked = 0.0
+        probed = self._probe(log, bar) if self.run.probe and (step % c.probe_every == 0 or last) else {}
+        if step % c.save_every == 0 or last:
+            self._save()
+        if self.run.best and probed.get(self.run.best, float("inf")) < self.lowest and self.main:
+            self.lowest = probed[self.run.best]
+            save_checkpoint(self.run.out / "best", step, {"model": self._weights()}, {"figures": probed}, keep=1)
+
+    def _probe(self, log: Log | None, bar: Bar) -> dict[str, float]:
+        """Figures of the averaged model on held-out clips, on the main process; its random numbers are its own."""
+        if not (self.main and self.run.probe):
+            return {}
+        self.model.eval()
+        with self.average.applied(self.model) if self.average else nullcontext(), torch.no_grad(), self.accelerator.autocast():
+            figures = self.run.probe(self.model, self.step)
+        self.model.train()
+        if log:
+            log.write({"step": self.step, **{f"probe.{key}": value for key, value in figures.items()}})
+        bar.say(f"step {self.step}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+        return figures
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The averaged weights with the model's buffers."""
+        state = dict(self.model.state_dict())
+        return {**state, **self.average.shadow} if self.average else state
+
+    def _save(self) -> None:
+        if self.main:
+            tensors = {"model": dict(self.model.state_dict())}
+            if self.average:
+                tensors["average"] = self.average.shadow
+            for name, optimizer in self.optimizers.items():
+                tensors[f"optimizer-{name}"] = pack_optimizer(optimizer.optimizer, list(self.groups[name]))
+            scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else None
+            state = {"recent": self.guard.recent, "skipped": self.guard.skipped, "lowest": self.lowest, "scaler": scaler}
+            save_checkpoint(self.folder, self.step, tensors, state, self.config.keep)
+        self.accelerator.wait_for_everyone()
+
+    def _restore(self) -> None:
+        """Go back to the newest checkpoint; a new run writes its first one, so that there is always one."""
+        found = checkpoints(self.folder)
+        if not found:
+            return self._save()
+        tensors, state = load_checkpoint(found[-1])
+        try:
+            self.model.load_state_dict(tensors["model"])
+            if self.average:
+                self.average.load(tensors["average"])
+            for name, optimizer in self.optimizers.items():
+                unpack_optimizer(optimizer.optimizer, list(self.groups[name]), tensors[f"optimizer-{name}"])
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{found[-1]}: this checkpoint is of another model or other settings ({str(error).splitlines()[0]})") from None
+        if self.accelerator.scaler and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.guard.recent = state["recent"]
+        self.guard.skipped = sorted({*self.guard.skipped, *state["skipped"]})
+        self.step, self.lowest = state["step"], state["lowest"]
+        return None
+
+    def _roll_back(self, reason: str) -> str:
+        """Leave this step's batch out for good and return to the newest checkpoint; the sentence that says so."""
+        bad = self.step
+        clips = [self.schedule.indices(bad, m, r) for m in range(self.config.accumulate) for r in range(self.accelerator.num_processes)]
+        where = f"step {bad}, clips {', '.join(str(i) for part in clips for i in part)}"
+        self.rollbacks += 1
+        if self.rollbacks > PATIENCE:
+            raise UserError(f"training was given up after {PATIENCE} roll-backs; the last: {reason} ({where})")
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        self.guard.skipped.append(bad)
+        self._restore()
+        return f"{reason} ({where}): that batch is left out, going on from step {self.step}"
+
+
+def _groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
+    """Named parameters per optimiser: the model says which, or all belong to "model"."""
+    split = getattr(model, "parameter_groups", None)
+    groups = split() if split else {"model": dict(model.named_parameters())}
+    return {name: {key: p for key, p in group.items() if p.requires_grad} for name, group in groups.items()}
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask the loop to stop after the step; a second one stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals stay as they are
+        old = {}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
