@@ -1,7 +1,18 @@
-"""Metrics: (dream, truth) -> a number per clip. Bodies are read from the frames first, so every video can be judged."""
+"""Metrics: (dream, truth) -> a number per clip. Bodies are read from the frames first, so every video can be judged.
+
+>>> list(METRICS)[:3]
+['velocity', 'velocity_of_means', 'position']
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from ..core.contracts import Metric
+from ..core.errors import UserError
+from .drift import EnergyDrift, Lost, MomentumDrift, New, OwnMetric, RadiusDrift
 from .law import (
     EnergyError,
     LawMetric,
@@ -14,10 +25,38 @@ from .law import (
     bucket,
     compare,
     law_errors,
+    read_dream,
 )
+from .lpips import LPIPS, Perceptual
 from .parse import parse
+from .similarity import PSNR, SSIM, psnr, ssim
+
+LAW = (VelocityError, VelocityErrorOfMeans, PositionError, MomentumError, EnergyError, RadiusError, Vanished)
+OWN = (Lost, New, RadiusDrift, MomentumDrift, EnergyDrift)
+PICTURE = (PSNR, SSIM, LPIPS)
+
+METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE)}
 
 __all__ = [
-    "EnergyError", "LawMetric", "MomentumError", "PositionError", "RadiusError", "Vanished", "VelocityError",
-    "VelocityErrorOfMeans", "bucket", "compare", "law_errors", "parse",
+    "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SSIM", "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift",
+    "MomentumError", "New", "OwnMetric", "Perceptual", "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError",
+    "VelocityErrorOfMeans", "bucket", "compare", "law_errors", "metric", "parse", "psnr", "read_dream", "select", "ssim",
 ]  # fmt: skip
+
+
+def metric(name: str, *, first_frame: int | None = None, paper_compatible: bool = False) -> Metric:
+    """The metric `name`; `first_frame` is the first dreamt one, `paper_compatible` the released evaluator's protocol where it has one.
+
+    Raises UserError listing the names if there is none.
+    """
+    if name not in METRICS:
+        raise UserError(f"there is no metric named {name!r}; there are {', '.join(METRICS)}")
+    cls, options = METRICS[name], {"first_frame": first_frame, "paper_compatible": paper_compatible}
+    known = {field.name for field in dataclasses.fields(cls)}
+    made: Metric = cls(**{key: value for key, value in options.items() if key in known})
+    return made
+
+
+def select(names: Iterable[str], *, first_frame: int | None = None, paper_compatible: bool = False) -> list[Metric]:
+    """The named metrics, in the order given, each once."""
+    return [metric(name, first_frame=first_frame, paper_compatible=paper_compatible) for name in dict.fromkeys(names)]

@@ -75,7 +75,7 @@ def compare(
     if dream.bodies["position"].shape[1] != truth.bodies["position"].shape[1]:
         raise UserError("the dream was parsed for another number of balls than its truth has: parse it with the truth's colours")
     position, radius = _numpy(truth, "position"), _numpy(truth, "radius")
-    gravity = _gravity(position, truth.dt)
+    gravity = gravity_of(position, truth.dt)
     whole = _whole(truth, position, radius)
     after = _after_impact(truth, position, gravity, paper_compatible)
     start = first if paper_compatible else first - 1
@@ -148,7 +148,7 @@ class VelocityError(LawMetric):
 
     def _value(self, case: Comparison) -> float:
         error = (case.dream_velocity - case.truth_velocity)[case.pairs]
-        return _mean(np.abs(error[..., 0]) if self.paper_compatible else np.linalg.norm(error, axis=-1))
+        return mean(np.abs(error[..., 0]) if self.paper_compatible else np.linalg.norm(error, axis=-1))
 
 
 @part
@@ -162,7 +162,7 @@ class VelocityErrorOfMeans(LawMetric):
         if not case.pairs.any():
             return float("nan")
         error = (case.dream_velocity - case.truth_velocity)[case.pairs].mean(0)
-        return _mean(np.abs(error[..., 0]) if self.paper_compatible else np.linalg.norm(error, axis=-1))
+        return mean(np.abs(error[..., 0]) if self.paper_compatible else np.linalg.norm(error, axis=-1))
 
 
 @part
@@ -173,7 +173,7 @@ class PositionError(LawMetric):
     unit = "m"
 
     def _value(self, case: Comparison) -> float:
-        return _mean(np.linalg.norm(case.dream - case.truth, axis=-1)[case.frames])
+        return mean(np.linalg.norm(case.dream - case.truth, axis=-1)[case.frames])
 
 
 @part
@@ -186,7 +186,7 @@ class MomentumError(LawMetric):
     def _value(self, case: Comparison) -> float:
         dream = momentum(case.dream_velocity, case.dream_mass)
         truth = momentum(case.truth_velocity, case.truth_mass)
-        return _mean(np.linalg.norm(dream - truth, axis=-1)[case.pairs])
+        return mean(np.linalg.norm(dream - truth, axis=-1)[case.pairs])
 
 
 @part
@@ -199,7 +199,7 @@ class EnergyError(LawMetric):
     def _value(self, case: Comparison) -> float:
         dream = energy(case.dream, case.dream_velocity, case.dream_mass, case.gravity)
         truth = energy(case.truth, case.truth_velocity, case.truth_mass, case.gravity)
-        return _mean(np.abs(dream - truth)[case.pairs])
+        return mean(np.abs(dream - truth)[case.pairs])
 
 
 @part
@@ -210,7 +210,7 @@ class RadiusError(LawMetric):
     unit = "m"
 
     def _value(self, case: Comparison) -> float:
-        return _mean(np.abs(case.dream_radius - case.truth_radius)[case.frames])
+        return mean(np.abs(case.dream_radius - case.truth_radius)[case.frames])
 
 
 @part
@@ -221,7 +221,7 @@ class Vanished(LawMetric):
     unit = "share"
 
     def _value(self, case: Comparison) -> float:
-        return _mean((~case.visible[case.frames]).astype(float))
+        return mean((~case.visible[case.frames]).astype(float))
 
 
 def pairs(dream: Clip, truth: Clip) -> Iterator[tuple[Clip, Clip]]:
@@ -254,7 +254,7 @@ def law_errors(dream: Clip, truth: Clip, *, condition_frames: int | None = None)
         case = compare(one, true, first_frame=condition_frames)
         for metric in metrics:
             sums[metric.name].append(metric._value(case))
-    return {name: _mean(np.array(values)) for name, values in sums.items()}
+    return {name: mean(np.array(values)) for name, values in sums.items()}
 
 
 def bucket(truth: Clip) -> str:
@@ -274,7 +274,7 @@ def bucket(truth: Clip) -> str:
     return {(False, False): "id", (True, False): "r", (False, True): "v", (True, True): "both"}[out_r, out_v]
 
 
-def _mean(values: Array) -> float:
+def mean(values: Array) -> float:
     """Mean without NaN; NaN where nothing is left."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else float("nan")
@@ -320,7 +320,7 @@ def _whole(truth: Clip, position: Array, radius: Array) -> Flags:
     return np.asarray(((position >= radius[..., None] - _EDGE) & (position <= room)).all((1, 2)))
 
 
-def _gravity(position: Array, dt: float) -> Array:
+def gravity_of(position: Array, dt: float) -> Array:
     """The acceleration that all balls share at most times; 0 where it drowns in the parser's noise."""
     if len(position) < 3:
         return np.zeros(2)

@@ -206,11 +206,13 @@ class _Tracker:
         self.state[t, body] = CUT if at_border else WHOLE
 
     def _find_merged(self, t: int, missing: list[int], found: list[int]) -> None:
-        """A body without a component, while another's has grown by most of its area: both are in that blob."""
+        """A body without a component, while another's grows by most of its area: both are in that blob until it splits."""
         for body in missing:
             for other in found:
-                before, own = self.area[:t, other].max(initial=0), self.area[:t, body].max(initial=0)
-                if own and self.area[t, other] > before + own / 2:
+                before, own = self.area[:t, other], self.area[:t, body].max(initial=0)
+                grown = self.area[t, other] > before[self.state[:t, other] != MERGED].max(initial=0) + own / 2
+                still = t > 0 and (self.state[t - 1, [body, other]] == MERGED).all()
+                if own and (grown or still):
                     self.center[t, body] = self.center[t, other]
                     self.state[t, [body, other]] = MERGED
 
