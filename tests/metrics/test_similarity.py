@@ -77,9 +77,10 @@ def weights(monkeypatch):
 
 @with_weights
 def test_lpips_of_black_and_white(weights):
+    # The anchor was published from a GPU, whose convolutions round to TF32.
     black = Clip(fps=10, rgb=torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     white = black.replace(rgb=torch.full_like(black.rgb, 255))
-    assert float(LPIPS(spatial=True)(black, white)) == pytest.approx(0.81401, abs=1e-4)  # published from a GPU, whose convolutions round to TF32
+    assert float(LPIPS(spatial=True)(black, white)) == pytest.approx(0.81401, abs=1e-4)
     assert float(LPIPS()(black, black)) == 0.0
 
 

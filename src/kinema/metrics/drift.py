@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from kinema.core import Clip
-from kinema.core.config import part
+from ..core import Clip
+from ..core.config import part
 
 from .law import Array, energy, gravity_of, mean, momentum
 from .parse import WHOLE, colors_of, is_parsed, parse

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinema.core import Clip, UserError
-from kinema.core.config import part
+from ..core import Clip, UserError
+from ..core.config import part
 
 from .parse import CUT, MERGED, WHOLE, colors_of, is_parsed, parse
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinema.core import Clip, UserError
-from kinema.core.config import part
+from ..core import Clip, UserError
+from ..core.config import part
 
 from .similarity import frames_to_compare
 
@@ -89,10 +89,10 @@ class LPIPS:
 
     def build(self) -> Perceptual:
         """The network with its real weights: `network(x, y) -> [b]`, differentiable, for a loss or a metric."""
-        from kinema.core import registry  # a file is hashed and read: only when asked for
+        from ..core.registry import load
 
         network = Perceptual(self.spatial)
-        network.load(registry.load(self.weights))
+        network.load(load(self.weights))
         return network.eval()
 
     def __call__(self, dream: Clip, truth: Clip) -> Tensor:

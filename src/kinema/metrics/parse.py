@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from kinema.core import Clip, UserError, as_uint8
+from ..core import Clip, UserError, as_uint8
 
 Color = tuple[int, int, int]
 Array = NDArray[np.float64]

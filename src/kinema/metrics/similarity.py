@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinema.core import Clip, UserError, as_float
-from kinema.core.config import part
+from ..core import Clip, UserError, as_float
+from ..core.config import part
 
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
