@@ -71,7 +71,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _call(function: Callable[..., Any], arguments: list[str], program: str) -> int:
     import tyro
 
-    status = tyro.cli(function, args=arguments, prog=program)
+    status = tyro.cli(function, args=arguments, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
     return status if isinstance(status, int) else 0
 
 

@@ -94,8 +94,18 @@ def video_bytes(
     if not lossless:
         even = frames.shape[1] % 2 == 0 and frames.shape[2] % 2 == 0
         codec, pixels, options = "libx264", "yuv420p" if even else "yuv444p", {"crf": str(crf), "preset": "medium"}
+    try:
+        return _encode(frames, rate, _CONTAINERS[container], codec, pixels, options, dt, text)
+    except FFmpegError as error:
+        height, width = frames.shape[1:3]
+        raise UserError(f"frames of {width} x {height} px cannot be encoded with {codec} ({error.strerror})") from None
+
+
+def _encode(
+    frames: Tensor, rate: Fraction, container: str, codec: str, pixels: str, options: dict[str, str], dt: float | None, text: str | None
+) -> bytes:
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=_CONTAINERS[container], options={"fflags": "+bitexact"}) as file:
+    with av.open(buffer, "w", format=container, options={"fflags": "+bitexact"}) as file:
         if text is not None:
             file.metadata["title"] = text
         if dt is not None:
@@ -104,7 +114,7 @@ def video_bytes(
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pixels
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= _BITEXACT
-        if not lossless:
+        if pixels.startswith("yuv"):
             stream.codec_context.colorspace, stream.codec_context.color_range = _BT601, _LIMITED
         for i, pixels_of_frame in enumerate(frames.numpy()):
             frame = av.VideoFrame.from_ndarray(pixels_of_frame, format="rgb24")
@@ -231,6 +241,9 @@ class _Timing:
 
 def _read(file: BinaryIO, name: str, start: int, stop: int | None, fps: float | None, dt: float | None) -> Clip:
     with _sentences(name):
+        if file.seek(0, os.SEEK_END) == 0:
+            raise UserError(f"{name}: is empty (0 bytes), no video")
+        file.seek(0)
         with _container(file, name) as container:
             timing = _timing(container, name, fps)
             tags = {key.lower(): value for key, value in container.metadata.items()}

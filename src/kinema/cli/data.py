@@ -1,0 +1,143 @@
+"""`kinema data`: look at a dataset, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+
+Folder = Annotated[str, tyro.conf.Positional]
+
+
+def inspect(folder: Folder, *, json: bool = False) -> None:
+    """What a dataset holds: counts, fields, ranges, sizes, where it came from.
+
+    Args:
+        folder: a dataset folder, a folder of videos, or a video.
+        json: print it as JSON.
+    """
+    from ..data import open_dataset
+
+    facts = _facts(open_dataset(folder))
+    if json:
+        _print_json(facts)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=folder, show_header=False, title_justify="left")
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            table.add_section()
+            for inner, item in value.items():
+                table.add_row(inner, str(item))
+            table.add_section()
+        else:
+            table.add_row(key, str(value))
+    Console().print(table)
+
+
+def preview(folder: Folder, *, out: str = "preview.png", clips: int = 3, frames: int = 8) -> None:
+    """A contact sheet: rgb, ids, flow and occlusion of a few clips through time, as PNG.
+
+    Args:
+        folder: a dataset folder, a folder of videos, or a video.
+        out: the picture to write.
+        clips: clips to show, evenly spread over the dataset.
+        frames: frames to show of each clip.
+    """
+    from ..core.errors import UserError
+    from ..core.video import write_png
+    from ..data import open_dataset
+    from ..data.preview import ROWS, contact_sheet
+
+    if not out.lower().endswith(".png"):
+        raise UserError(f"{out}: a preview is written as .png")
+    dataset = open_dataset(folder)
+    write_png(out, contact_sheet(dataset, clips, frames))
+    shown = [name for name in ROWS if dataset[0].has(name)]
+    print(f"{out}: {min(clips, len(dataset))} clips, each with rows of {', '.join(shown)}")
+
+
+def validate(folder: Folder, *, clips: int = 8, json: bool = False) -> int:
+    """Hashes, a second simulation bit for bit, flow, energy and contacts; exit status 1 where a check fails.
+
+    Args:
+        folder: a dataset folder, a folder of videos, or a video.
+        clips: clips to simulate again and to check, evenly spread over the dataset.
+        json: print the checks as JSON.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..data import open_dataset
+    from ..data.validate import validate as checks_of
+
+    checks = list(checks_of(open_dataset(folder), clips))
+    passed = all(check.ok for check in checks)
+    if json:
+        _print_json({"ok": passed, "checks": [asdict(check) for check in checks]})
+        return int(not passed)
+    table = Table("check", "verdict", "found", "wanted", title=folder, title_justify="left")
+    for check in checks:
+        table.add_row(check.name, "[green]pass[/]" if check.ok else "[red]FAIL[/]", check.found, check.wanted)
+    Console().print(table)
+    return int(not passed)
+
+
+VERBS: dict[str, Callable[..., Any]] = {"inspect": inspect, "preview": preview, "validate": validate}
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    from ..data import Shards
+
+    clip = dataset[0]
+    fields = {name: _shape(value) for name, value in clip.fields.items()}
+    if not isinstance(dataset, Shards):
+        height, width = clip.size
+        return {
+            "kind": "videos", "clips": len(dataset), "first clip": f"{clip.num_frames} frames of {width} x {height} px",
+            "fps": clip.fps, "dt": f"{clip.dt:g} s", "fields": fields,
+        }  # fmt: skip
+    from ..data.card import command, ranges
+
+    card = dataset.card
+    counts = card["counts"]
+    rendered = [name for name in ("segmentation", "flow", "occlusion") if "truth.safetensors" not in card["members"] and name in fields]
+    return {
+        "kind": "kinema dataset",
+        "scenario": f"{card['name']}, split {card['job']['split']}, seed {card['job']['seed']}",
+        "clips": counts["clips"],
+        "frames": f"{counts['frames']} ({card['frames']} a clip)",
+        "size": f"{card['size']} x {card['size']} px",
+        "fps": f"{card['fps']:g}",
+        "dt": f"{card['dt']:g} s",
+        "shards": counts["shards"],
+        "bytes": f"{counts['bytes'] / 1e6:.2f} MB ({counts['bytes'] / counts['clips'] / 1e3:.1f} kB a clip)",
+        "ranges": ranges(card),
+        "fields": {name: f"{shape}{', rendered when read' if name in rendered else ''}" for name, shape in fields.items()},
+        "versions": {**card["versions"], **card["shared"].get("versions", {})},
+        "made by": command(card),
+    }
+
+
+def _shape(value: Any) -> str:
+    from torch import Tensor
+
+    if isinstance(value, Tensor):
+        return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {list(array.shape)}" for key, array in value.items())
+    return repr(value) if isinstance(value, str) else type(value).__name__.lower()
+
+
+def _print_json(value: Any) -> None:
+    from json import dumps
+
+    print(dumps(value, indent=2))

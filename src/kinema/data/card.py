@@ -1,0 +1,85 @@
+"""A dataset's card: what it holds and where it came from, as JSON for programs and as a page for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from ..core.files import read_json
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a complete dataset. Raises UserError where it is no card, or its dataset was never finished."""
+    card = read_json(folder / "card.json")
+    if not isinstance(card, dict) or card.get("kind") != "kinema dataset":
+        raise UserError(f"{folder}/card.json: is no card of a kinema dataset")
+    if card.get("format") != 1:
+        raise UserError(f"{folder}: has dataset format {card.get('format')}; this kinema reads format 1")
+    if not card["complete"]:
+        raise UserError(f"{folder}: this dataset is not complete; run its command again to finish it: {command(card)}")
+    return card
+
+
+def command(card: dict[str, Any]) -> str:
+    """The command line that makes this dataset again."""
+    job, world = card["job"], card["job"]["scenario"]
+    flags = {
+        "num": job["num"], "seed": job["seed"], "split": job["split"], "size": world["size"], "frames": world["num_frames"],
+        "fps": f"{world['fps']:g}", "dt": repr(world["dt"]), "shard-size": job["shard_size"], "store": job["store"],
+    }  # fmt: skip
+    return " ".join(["kinema simulate", card["name"], *(f"--{key} {value}" for key, value in flags.items()), "--out FOLDER"])
+
+
+def ranges(card: dict[str, Any]) -> dict[str, str]:
+    """The scenario's parameters and ranges, as text."""
+    world = card["job"]["scenario"]
+    return {key: _text(value) for key, value in world.items() if key not in ("part", "size", "num_frames", "dt", "fps")}
+
+
+def describe(card: dict[str, Any]) -> str:
+    """The card as a Markdown page with the front matter that dataset hubs read."""
+    counts, job = card["counts"], card["job"]
+    lines = [
+        "---",
+        f"pretty_name: {card['name']} ({job['split']})",
+        "tags: [video, physics, kinema, webdataset]",
+        "---",
+        f"# {card['name']}, split `{job['split']}`, seed {job['seed']}",
+        "",
+        f"{counts['clips']} clips of {card['frames']} frames, {card['size']} x {card['size']} px, played at {card['fps']:g} fps,"
+        f" {card['dt']:g} s of physical time between frames; {counts['shards']} shards, {counts['bytes'] / 1e6:.1f} MB.",
+        "",
+        "Made by kinema, and made again bit for bit with the same versions, by",
+        "",
+        f"    {command(card)}",
+        "",
+        "| parameter | value |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in ranges(card).items()),
+        "",
+        "| a clip's file | holds |",
+        "|---|---|",
+        *(f"| `NUMBER.{name}` | {_HOLDS.get(name, '')} |" for name in card["members"]),
+        "",
+        "Versions: " + ", ".join(f"{name} {value}" for name, value in card["versions"].items()) + ".",
+        "",
+        "| shard | clips | SHA-256 |",
+        "|---|---|---|",
+        *(f"| {s['file']} | {s['clips']} | {s['sha256']} |" for s in card["shards"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_HOLDS = {
+    "mp4": "the video, lossless (H.264, RGB)",
+    "bodies.safetensors": "bodies (m, m/s, kg), contacts (s, m, N s), energy (J), camera",
+    "truth.safetensors": "segmentation, flow (px/frame), occlusion",
+    "json": "index, seed, parameters, caption, fps, dt",
+}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(_text(item) for item in value) if value and isinstance(value[0], list) else "-".join(map(_text, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

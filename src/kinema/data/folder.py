@@ -1,0 +1,261 @@
+"""Reading datasets from folders: our shards, and videos with their captions. `open_dataset` finds out which it is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..core.clip import Clip
+from ..core.config import from_json, part
+from ..core.errors import UserError
+from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
+from ..simulators.planar import Planar
+from .card import read_card
+from .dataset import Dataset
+from .shards import BODIES, NOTE, TRUTH, VIDEO, clip_of, key_of
+
+RENDERED = ("rgb", "segmentation", "flow", "backward_flow", "occlusion")
+DEFAULT = ("rgb", "segmentation", "flow", "occlusion")
+FILE_COLUMNS = ("file_name", "video", "video_path", "video_file", "path", "file", "media_path")
+TEXT_COLUMNS = ("text", "caption", "prompt", "description")
+
+
+def open_dataset(
+    path: str | os.PathLike[str], fields: Iterable[str] | None = None, *, dt: float | None = None, fps: float | None = None
+) -> Dataset:
+    """The dataset at `path`, recognised by what lies there: kinema's shards; metadata.jsonl or metadata.csv; prompts.txt
+    with videos.txt; videos, each with a .txt of its name or none (also in folders below); or one video file.
+
+    `fields` names the fields wanted of shards: dense truth that is not stored is rendered, None gives all of it,
+    ("rgb",) is fastest. `dt` is the physical time in s between the frames of plain videos, 1/fps unless they say so
+    themselves. Raises UserError saying what was looked for where there is nothing to read.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise UserError(f"{place}: there is no such folder or file")
+    if (place / "card.json").exists():
+        if dt is not None or fps is not None:
+            raise UserError(f"{place}: this dataset states its own fps and dt")
+        shards = Shards(str(place), fields=None if fields is None else tuple(fields))
+        shards.check()
+        return shards
+    videos = Videos(str(place), dt=dt, fps=fps)
+    _ = videos.rows  # a folder that cannot be read says so now
+    return videos
+
+
+@part
+class Shards(Dataset):
+    """A dataset folder that `kinema simulate` wrote. What is read is checked against the index's CRC-32."""
+
+    path: str = field(kw_only=False)
+    fields: tuple[str, ...] | None = None
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The dataset's card."""
+        return read_card(Path(self.path))
+
+    @cached_property
+    def scenario(self) -> Planar:
+        """The scenario that the clips were drawn from, ranges of the split included."""
+        world: Planar = from_json(self.card["job"]["scenario"], f"{self.path}/card.json")
+        return world
+
+    @cached_property
+    def _index(self) -> dict[str, Tensor]:
+        path = Path(self.path) / "index.safetensors"
+        try:
+            with safe_open(path, framework="pt") as file:
+                index = {name: file.get_tensor(name) for name in ("offset", "size", "crc32")}
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path}: this index is missing or damaged ({error})") from None
+        wanted = (self.card["counts"]["clips"], len(self.card["members"]))
+        if any(tuple(table.shape) != wanted for table in index.values()):
+            raise UserError(f"{path}: this index does not fit the dataset's card")
+        return index
+
+    @property
+    def length(self) -> int:
+        return int(self.card["counts"]["clips"])
+
+    def check(self) -> None:
+        """Raise UserError where the card, the index or a wanted field is no good."""
+        for name in self.fields or ():
+            if name not in (*RENDERED, *_STATES):
+                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join((*RENDERED, *_STATES))}")
+        _ = self._index, self.scenario
+
+    def agrees(self, shard: int, place: Sequence[Sequence[Sequence[int]]]) -> bool:
+        """Whether the index says of a shard's members what was found there (offset, size, CRC-32)."""
+        first = shard * int(self.card["job"]["shard_size"])
+        index = torch.stack([self._index[table] for table in ("offset", "size", "crc32")], -1)[first : first + len(place)]
+        return index.tolist() == [[list(member) for member in clip] for clip in place]
+
+    def members(self, index: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
+        """The stored bytes of a clip. Raises UserError naming the shard where they are missing or damaged."""
+        shard, key = self.card["shards"][index // self.card["job"]["shard_size"]], key_of(index)
+        path = Path(self.path) / shard["file"]
+        found = {}
+        try:
+            with path.open("rb") as file:
+                for i, name in enumerate(self.card["members"]):
+                    if names is not None and name not in names:
+                        continue
+                    offset, size, crc32 = (int(self._index[table][index, i]) for table in ("offset", "size", "crc32"))
+                    file.seek(offset)
+                    found[name] = file.read(size)
+                    if len(found[name]) != size or zlib.crc32(found[name]) != crc32:
+                        raise UserError(f"{path}: this shard is damaged at {key}.{name}; running its command again repairs it")
+        except FileNotFoundError:
+            raise UserError(f"{path}: this shard is missing; running its command again brings it back") from None
+        except OSError as error:
+            raise UserError(f"{path}: this shard cannot be read ({error.strerror})") from None
+        return found
+
+    def read(self, index: int) -> Clip:
+        wanted = (*DEFAULT, *_STATES) if self.fields is None else self.fields
+        names = {NOTE, BODIES} | ({VIDEO} if "rgb" in wanted else set()) | ({TRUTH} if any(n in RENDERED[1:] for n in wanted) else set())
+        clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(index)}")
+        missing = tuple(name for name in wanted if name in RENDERED and not clip.has(name))
+        if missing:
+            clip = clip.replace(**self.scenario.render(clip.bodies, missing))
+        return clip.only(*wanted, *_STATES)
+
+
+_STATES = ("bodies", "contacts", "energy", "camera", "text")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A video of a folder, its caption, its time step if stated, and whatever else its row says."""
+
+    file: Path
+    text: str | None = None
+    dt: float | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@part
+class Videos(Dataset):
+    """Videos in a folder with captions beside them, or one video file.
+
+    `dt` is the physical time in s between frames for all of them, `fps` the rate taken for those that state none.
+    """
+
+    path: str = field(kw_only=False)
+    dt: float | None = None
+    fps: float | None = None
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Files and captions, in the order of the table or of the names."""
+        place = Path(self.path)
+        try:
+            rows = tuple(_rows(place))
+        except OSError as error:
+            raise UserError(f"{error.filename or place}: cannot be read ({error.strerror})") from None
+        if not rows:
+            raise UserError(
+                f"{place}: holds nothing to read; looked for card.json (a kinema dataset), metadata.jsonl, metadata.csv,"
+                f" prompts.txt with videos.txt, and files ending in {', '.join(VIDEO_SUFFIXES)}"
+            )
+        return rows
+
+    @property
+    def length(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: int) -> Clip:
+        row = self.rows[index]
+        clip = read_video(row.file, fps=self.fps, dt=row.dt or self.dt)
+        meta = {**clip.meta, **row.more, "file": str(row.file), "index": index}
+        return clip.replace(text=row.text if row.text is not None else clip.fields.get("text"), meta=meta)
+
+
+def _rows(place: Path) -> Iterator[Row]:
+    if place.is_file():
+        yield Row(place)
+    elif (place / "metadata.jsonl").exists():
+        yield from _table(place / "metadata.jsonl", _jsonl(place / "metadata.jsonl"))
+    elif (place / "metadata.csv").exists():
+        with (place / "metadata.csv").open(newline="", encoding="utf-8-sig") as file:
+            yield from _table(place / "metadata.csv", _decoded(place / "metadata.csv", csv.DictReader(file)))
+    elif (place / "videos.txt").exists() and (place / "prompts.txt").exists():
+        yield from _paired(place)
+    else:
+        yield from _beside(place)
+
+
+def _beside(place: Path) -> Iterator[Row]:
+    """Videos with a text of the same name; saved clips and pictures where there is no video."""
+    for suffixes in (VIDEO_SUFFIXES, (".safetensors",), IMAGE_SUFFIXES):
+        files = sorted(p for p in place.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file())
+        if files:
+            for path in files:
+                caption = path.with_suffix(".txt")
+                yield Row(path, caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else None)
+            return
+
+
+def _paired(place: Path) -> Iterator[Row]:
+    videos, prompts = ((place / name).read_text().splitlines() for name in ("videos.txt", "prompts.txt"))
+    if len(videos) != len(prompts):
+        raise UserError(f"{place}: videos.txt has {len(videos)} lines and prompts.txt {len(prompts)}; they go together line by line")
+    yield from _table(place / "videos.txt", ({"video": video, "text": text} for video, text in zip(videos, prompts, strict=True)))
+
+
+def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: line {number} is no JSON object")
+        yield row
+
+
+def _decoded(path: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from rows
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a table ({error})") from None
+
+
+def _table(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    for number, row in enumerate(rows, 1):
+        name = next((row[c] for c in FILE_COLUMNS if row.get(c)), None)
+        if not isinstance(name, str):
+            raise UserError(f"{path}: row {number} names no video; a column of {', '.join(FILE_COLUMNS)} was expected")
+        file = path.parent / name
+        if not file.is_file():
+            raise UserError(f"{path}: row {number} names {name}, which is not there")
+        text = next((row[c] for c in TEXT_COLUMNS if row.get(c) is not None), None)
+        more = {key: value for key, value in row.items() if key not in (*FILE_COLUMNS, *TEXT_COLUMNS, "dt")}
+        yield Row(file, None if text is None else str(text), _step(path, number, row.get("dt")), more)
+
+
+def _step(path: Path, number: int, value: Any) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        dt = float(value)
+    except (TypeError, ValueError):
+        dt = 0.0
+    if not 0 < dt < float("inf"):
+        raise UserError(f"{path}: row {number} has dt {value!r}; a time above 0 in s was expected")
+    return dt

@@ -1,0 +1,217 @@
+"""From a scenario to a dataset folder: in parallel, resumable at any moment, the same bytes whoever did the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save
+
+from .. import __version__
+from ..core.config import from_json, part, to_json
+from ..core.errors import UserError
+from ..core.files import make_folder, read_json, write_json, write_whole
+from ..simulators import make
+from ..simulators.planar import Planar
+from .card import describe
+from .engine import cpus, run
+from .shards import SHARED, Shard, key_of, members_of, pack, scan
+
+FORMAT = 1
+CLIPS_PER_WORKER = 64  # below this a second process costs more than it brings
+STORED = ("rgb", "segmentation", "flow", "occlusion")
+
+Report = Callable[[int, int, bool], None]  # clips of a shard, clips in all, whether they were there before
+
+
+@part
+class Job:
+    """What decides every byte of a dataset. A split has already set the scenario's ranges; its name is kept to be read."""
+
+    scenario: Planar = field(kw_only=False)
+    num: int = 100
+    seed: int = 0
+    split: str = "id"
+    store: Literal["bodies", "all"] = "bodies"
+    shard_size: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num < 1:
+            raise UserError(f"num must be at least 1 clip, got {self.num}")
+        if self.shard_size < 0:
+            raise UserError(f"shard size must be at least 1 clip, got {self.shard_size}")
+        if self.store not in ("bodies", "all"):
+            raise UserError(f"store must be 'bodies' or 'all', got {self.store!r}")
+        if self.shard_size == 0:
+            # At least eight shards where there are clips enough, so that there is work to share; never from the worker count.
+            most = 256 if self.store == "bodies" else 32
+            object.__setattr__(self, "shard_size", min(most, -(-self.num // 8)))
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-self.num // self.shard_size)
+
+    def indices(self, shard: int) -> range:
+        """The clips of a shard."""
+        return range(shard * self.shard_size, min(self.num, (shard + 1) * self.shard_size))
+
+
+def generate(
+    out: str | os.PathLike[str],
+    world: Planar,
+    *,
+    num: int,
+    seed: int = 0,
+    split: str = "id",
+    store: Literal["bodies", "all"] = "bodies",
+    shard_size: int = 0,
+    workers: int = 0,
+    on: str = "local",
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Simulate clips 0..num-1 of a scenario's split into the folder `out`; gives the dataset's card.
+
+    A folder that the same call began, and that was interrupted in any way, is gone on with: shards that are whole stay.
+    `store="all"` keeps dense truth beside video and bodies; `workers` 0 takes the CPU cores there are; neither they nor
+    `on` change a byte. Raises UserError where the folder holds anything else, or writing fails.
+    """
+    job = Job(world.split(split), num=num, seed=seed, split=split, store=store, shard_size=shard_size)
+    workers = workers or max(1, min(cpus(), job.num // CLIPS_PER_WORKER))
+    folder = Path(out)
+    before = _claim(folder, job)
+    with _only_one(folder):
+        for leftover in (folder / "shards").glob(".tmp-*"):
+            leftover.unlink(missing_ok=True)
+        shards = _shards(folder, job, before, workers, on, report)
+        return _finish(folder, job, shards, before["versions"])
+
+
+def _claim(folder: Path, job: Job) -> dict[str, Any]:
+    """Make sure that the folder is this job's; its card, which is begun if there is none."""
+    if (folder / "card.json").exists():
+        card = read_json(folder / "card.json")
+        _refuse_another(folder, card, job)
+        return dict(card)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a folder was expected")
+    if folder.is_dir() and any(path.name != "shards" and not path.name.startswith(".") for path in folder.iterdir()):
+        raise UserError(f"{folder}: holds other files; name an empty folder or a new one")
+    make_folder(folder / "shards")
+    card = _card(job, [], versions())
+    write_json(folder / "card.json", card)
+    return card
+
+
+def _refuse_another(folder: Path, card: Any, job: Job) -> None:
+    if not isinstance(card, dict) or "job" not in card:
+        raise UserError(f"{folder}/card.json: is no card of a kinema dataset")
+    differences = list(_differences(card["job"], to_json(job)))
+    differences += [] if card["complete"] else list(_differences(card["versions"], versions()))
+    if differences:
+        raise UserError(f"{folder}: holds a dataset made otherwise ({'; '.join(differences[:4])}); name another folder")
+
+
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    elif old != new:
+        yield f"{where} is {old} there, {new} here"
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two writers in one folder would take away each other's temporary files."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder}: another process is writing this dataset") from None
+        yield
+
+
+def _shards(folder: Path, job: Job, before: dict[str, Any], workers: int, on: str, report: Report | None) -> list[Shard]:
+    known = {entry["file"]: entry["sha256"] for entry in before["shards"]}
+    tasks = [(str(folder), to_json(job), k, known.get(_name(k))) for k in range(job.shards)]
+    done: dict[int, Shard] = {}
+    try:
+        for k, shard, kept in run(write_shard, tasks, workers=workers, on=on):
+            done[k] = shard
+            if report is not None:
+                report(len(shard.keys), job.num, kept)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted with {len(done)} of {job.shards} shards in {folder}; the same command goes on from there"
+        ) from None
+    return [done[k] for k in range(job.shards)]
+
+
+def write_shard(folder: str, job_json: Any, k: int, known: str | None) -> tuple[int, Shard, bool]:
+    """Task k of a job: its shard, written unless it is there and whole (and of the known hash)."""
+    job = from_json(job_json)
+    path = Path(folder) / _name(k)
+    keys = tuple(key_of(i) for i in job.indices(k))
+    with contextlib.suppress(UserError):
+        shard = scan(path)
+        if shard.keys == keys and known in (None, shard.sha256):
+            return k, shard, True
+    fields = STORED if job.store == "all" else ("rgb",)
+    clips = ((key_of(i), members_of(make(job.scenario, job.seed, i, fields), job.store == "all")) for i in job.indices(k))
+    pack(path, clips)
+    shard = scan(path)
+    if known not in (None, shard.sha256):
+        raise UserError(f"{path}: was damaged and comes out differently now; the dataset was made by other versions, make it anew")
+    return k, shard, False
+
+
+def _finish(folder: Path, job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, Any]:
+    """Index, card and its readable twin; the card comes last, because it says that the rest is complete."""
+    place = torch.tensor([clip for shard in shards for clip in shard.place], dtype=torch.int64)
+    arrays = {name: place[..., i].contiguous() for i, name in enumerate(("offset", "size", "crc32"))}
+    write_whole(folder / "index.safetensors", save(arrays, {"members": " ".join(shards[0].members)}))
+    card = _card(job, shards, made_by)
+    write_whole(folder / "README.md", describe(card))
+    write_json(folder / "card.json", card)
+    return card
+
+
+def _card(job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, Any]:
+    world = job.scenario
+    example = make(world, job.seed, 0, ())
+    return {
+        "kind": "kinema dataset",
+        "format": FORMAT,
+        "complete": bool(shards),
+        "name": world.name,
+        "job": to_json(job),
+        "shared": {key: value for key, value in example.meta.items() if key in SHARED},
+        "fps": world.fps,
+        "dt": world.dt,
+        "size": world.size,
+        "frames": world.num_frames,
+        "members": list(shards[0].members) if shards else [],
+        "counts": {"clips": job.num, "frames": job.num * world.num_frames, "shards": job.shards, "bytes": sum(s.bytes for s in shards)},
+        "shards": [{"file": _name(k), "clips": len(s.keys), "bytes": s.bytes, "sha256": s.sha256} for k, s in enumerate(shards)],
+        "versions": made_by,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what has a say in a dataset's bytes."""
+    return {"kinema": __version__} | {name: version(name) for name in ("av", "numpy", "safetensors", "torch")}
+
+
+def _name(k: int) -> str:
+    return f"shards/{k:06d}.tar"

@@ -1,0 +1,181 @@
+"""Is a dataset what it says? Hashes, a second simulation bit for bit, and the laws of motion, each as a row with a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core.clip import AXES, NAMED, Clip
+from ..core.errors import UserError
+from ..simulators import make
+from .dataset import Dataset
+from .folder import Shards, Videos
+from .generate import versions
+from .shards import key_of, scan
+
+REPROJECTION = 1e-3  # px
+DRIFT = 1e-9  # of the energy
+CONTACT = 1e-6  # m, and of the momentum that changes hands
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the verdict."""
+
+    name: str
+    ok: bool
+    found: str
+    wanted: str
+
+
+def validate(dataset: Dataset, clips: int = 8) -> Iterator[Check]:
+    """Checks of a dataset as they are done: of every shard its hash and index, and of `clips` clips, evenly spread, a
+    second simulation bit for bit, flow against the bodies' re-projection, energy and contacts. Plain videos are decoded."""
+    if clips < 1:
+        raise UserError(f"clips to check must be at least 1, got {clips}")
+    if isinstance(dataset, Shards):
+        yield from _shards(dataset)
+        yield from _sample(dataset, [i * len(dataset) // min(clips, len(dataset)) for i in range(min(clips, len(dataset)))])
+    elif isinstance(dataset, Videos):
+        yield _decodes(dataset)
+    else:
+        raise UserError("only a dataset in a folder can be validated")
+
+
+def _shards(dataset: Shards) -> Iterator[Check]:
+    bad = []
+    for k, entry in enumerate(dataset.card["shards"]):
+        try:
+            shard = scan(Path(dataset.path) / entry["file"])
+        except UserError as error:
+            bad.append(str(error))
+            continue
+        if shard.sha256 != entry["sha256"]:
+            bad.append(f"{dataset.path}/{entry['file']}: has changed since it was written")
+        elif not dataset.agrees(k, shard.place):
+            bad.append(f"{dataset.path}/index.safetensors: does not fit {entry['file']}")
+    count = len(dataset.card["shards"])
+    yield Check("shards (SHA-256, index)", not bad, "; ".join(bad[:3]) or f"{count} of {count}", "every shard as in the card")
+    other = {k: v for k, v in versions().items() if dataset.card["versions"].get(k) != v}
+    note = ", ".join(f"{k} {dataset.card['versions'].get(k)} there, {v} here" for k, v in other.items())
+    yield Check("versions", True, note or "the same as here", "for information")
+
+
+def _sample(dataset: Shards, indices: list[int]) -> Iterator[Check]:
+    clips, bad = {}, []
+    for i in indices:
+        try:
+            clips[i] = dataset[i]
+        except UserError as error:
+            bad.append(str(error))
+    yield Check("clips read", not bad, "; ".join(bad[:3]) or f"{len(clips)} of {len(indices)}", "every clip")
+    if not clips:
+        return
+    seed = dataset.card["job"]["seed"]
+    wrong = [f"{key_of(i)}: {name}" for i, clip in clips.items() if (name := difference(clip, make(dataset.scenario, seed, i)))]
+    yield Check("simulated again", not wrong, "; ".join(wrong[:3]) or f"{len(clips)} clips, bit for bit", "the same bits")
+    gravity = dataset.scenario.gravity
+    laws: tuple[tuple[str, Callable[[Clip], float], float, str], ...] = (
+        ("flow against re-projection", reprojection_error, REPROJECTION, "px"),
+        ("energy drift", energy_drift, DRIFT, "of the energy"),
+        ("contacts", lambda clip: contact_error(clip, gravity), CONTACT, "m or of the momentum"),
+        ("bodies overlap", overlap, CONTACT, "m"),
+    )
+    for name, law, limit, unit in laws:
+        worst = max(law(clip) for clip in clips.values())
+        yield Check(name, worst <= limit, f"{worst:.1e} {unit}", f"at most {limit:g} {unit}")
+
+
+def _decodes(dataset: Videos) -> Check:
+    bad = []
+    for i in range(len(dataset)):
+        try:
+            dataset[i]
+        except UserError as error:
+            bad.append(str(error))
+    return Check("videos decode", not bad, "; ".join(bad[:3]) or f"{len(dataset)} of {len(dataset)}", "every file")
+
+
+def difference(a: Clip, b: Clip) -> str:
+    """The first thing in which two clips differ in a single bit, "" where there is none."""
+    if set(a.fields) != set(b.fields):
+        return "fields"
+    for key in ("fps", "dt", "meta"):
+        if getattr(a, key) != getattr(b, key):
+            return key
+    for (name, x), (_, y) in zip(_arrays(a), _arrays(b), strict=True):
+        if x.dtype != y.dtype or x.shape != y.shape or not torch.equal(_bits(x), _bits(y)):
+            return name
+    return "" if a.fields.get("text") == b.fields.get("text") else "text"
+
+
+def reprojection_error(clip: Clip) -> float:
+    """Largest distance in px between the flow of a body's pixels and the step of its projected centre; ground must rest."""
+    centers = torch.cat([clip.bodies["position"], torch.zeros_like(clip.bodies["position"][..., :1])], -1)
+    steps = clip.camera.project(centers).diff(dim=0)  # [t-1,n,2]
+    steps = torch.cat([torch.zeros_like(steps[:, :1]), steps], 1)
+    ids = clip.segmentation[:-1].long()  # [t-1,h,w]
+    expected = torch.stack([steps[t][ids[t]] for t in range(len(ids))]).permute(0, 3, 1, 2)
+    return float((clip.flow - expected).abs().max())
+
+
+def energy_drift(clip: Clip) -> float:
+    """Largest change of the energy since the first frame, over the largest energy."""
+    energy = clip.energy
+    return float((energy - energy[0]).abs().max() / energy.abs().max().clamp_min(1e-12))
+
+
+def overlap(clip: Clip) -> float:
+    """Deepest overlap in m of two bodies in any frame, 0 where they never do."""
+    position, radius = clip.bodies["position"], clip.bodies["radius"]
+    count = position.shape[1]
+    depths = [
+        float((radius[:, i] + radius[:, j] - (position[:, i] - position[:, j]).norm(dim=-1)).max()) for i in range(count) for j in range(i)
+    ]
+    return max([0.0, *depths])
+
+
+def contact_error(clip: Clip, gravity: Iterable[float]) -> float:
+    """Worst violation of: contacts lie on the bodies' rims (m), their impulses are not negative, and between two frames
+    momentum changes by gravity and by these impulses along the normals, and by nothing else (over the largest momentum).
+
+    Bodies that meet twice between two frames are left out, because frames do not say where they were in between.
+    """
+    body, contacts, dt = clip.bodies, clip.contacts, clip.dt
+    pull = torch.tensor(tuple(gravity), dtype=torch.float64)
+    x, v, r, m = (body[key] for key in ("position", "velocity", "radius", "mass"))
+    left = m[:-1, :, None] * (v.diff(dim=0) - pull * dt)  # momentum that contacts must account for, [t-1,n,2]
+    pairs = contacts["bodies"].tolist()
+    frames = (contacts["time"] / dt).floor().long().clamp(max=len(left) - 1).tolist()
+    met = [(frame, i) for frame, pair in zip(frames, pairs, strict=True) for i in pair if i >= 0]
+    worst = [float((-contacts["impulse"]).clamp_min(0).max())] if pairs else [0.0]
+    for k, (frame, pair) in enumerate(zip(frames, pairs, strict=True)):
+        wait = float(contacts["time"][k]) - frame * dt
+        for i in (i for i in pair if i >= 0):
+            if met.count((frame, i)) > 1:
+                left[frame, i] = 0.0
+                continue
+            arm = x[frame, i] + v[frame, i] * wait + 0.5 * pull * wait**2 - contacts["point"][k]
+            worst.append(float((arm.norm() - r[frame, i]).abs()))
+            left[frame, i] -= contacts["impulse"][k] * arm / arm.norm()
+    momentum = (m[..., None] * v).norm(dim=-1).max().clamp_min(1e-12)
+    return max([*worst, float(left.norm(dim=-1).max() / momentum)])
+
+
+def _arrays(clip: Clip) -> Iterator[tuple[str, Tensor]]:
+    for name in sorted(clip.fields):
+        value = clip.fields[name]
+        if name in AXES:
+            yield name, value
+        elif name in NAMED:
+            yield from ((f"{name}.{key}", value[key]) for key in sorted(value))
+        elif name == "camera":
+            yield from (("camera.intrinsics", value.intrinsics), ("camera.pose", value.pose))
+
+
+def _bits(array: Tensor) -> Tensor:
+    return array.contiguous().view(torch.uint8) if array.dim() else array
