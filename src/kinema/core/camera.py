@@ -49,7 +49,8 @@ class Camera:
         xy = rays[..., :2] if self.orthographic else rays[..., :2] * depth[..., None]
         x = torch.cat([xy, depth[..., None]], -1)
         pose = self.pose.to(pixels)
-        return torch.linalg.solve(pose[..., :3, :3], (x - pose[..., None, :3, 3]).mT).mT
+        points: Tensor = torch.linalg.solve(pose[..., :3, :3], (x - pose[..., None, :3, 3]).mT).mT
+        return points
 
     def frames(self, start: int, stop: int) -> Camera:
         """The same camera for frames start..stop-1."""

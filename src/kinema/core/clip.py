@@ -73,6 +73,8 @@ class Clip:
         if not fps > 0:
             raise UserError(f"a clip's fps must be above 0, got {fps}")
         self.fps = float(fps)
+        if dt is not None and not dt > 0:
+            raise UserError(f"a clip's time step dt must be above 0 s, got {dt}")
         self.dt = 1.0 / self.fps if dt is None else float(dt)
         self.meta: dict[str, Any] = dict(meta or {})
         self.batched = batched
@@ -96,14 +98,14 @@ class Clip:
 
     @property
     def num_frames(self) -> int:
-        """Number of frames t."""
+        """Number of frames t. Raises UserError where no field tells."""
         axis = 1 if self.batched else 0
         for name, value in self.fields.items():
             if name in AXES:
                 return int(value.shape[axis]) + (AXES[name][0] == "p")
             if name == "bodies" and value:
                 return int(next(iter(value.values())).shape[axis])
-        raise AbsentField("this clip has no field that is aligned with time")
+        raise UserError("this clip has no field that is aligned with time")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -111,14 +113,17 @@ class Clip:
         for name, axes in AXES.items():
             if axes.endswith("hw") and name in self.fields:
                 return tuple(self.fields[name].shape[-2:])
-        raise AbsentField("this clip has no field with pixels")
+        raise UserError("this clip has no field with pixels")
 
     def __len__(self) -> int:
         if not self.batched:
             raise TypeError("a single clip has no length: use num_frames, or Clip.stack for a batch")
         if "text" in self.fields:
             return len(self.fields["text"])
-        return len(next(v for n, v in self.fields.items() if n in AXES) if any(n in AXES for n in self.fields) else next(iter(self.bodies.values())))
+        for name, value in self.fields.items():
+            if name in AXES:
+                return len(value)
+        return len(next(iter(self.bodies.values())))
 
     def replace(self, **fields: Any) -> Self:
         """The same Clip with some fields, or fps, dt, meta, replaced; None takes a field away."""
@@ -144,7 +149,7 @@ class Clip:
                 cut[name] = {key: array[(*lead, slice(start, stop))] for key, array in value.items()}
             elif name == "camera":
                 cut[name] = value.frames(start, stop)
-            elif name == "contacts" and not self.batched:
+            elif name == "contacts":
                 cut[name] = _contacts_between(value, start * self.dt, (stop - 1) * self.dt)
         return self.replace(**cut)
 
@@ -181,6 +186,8 @@ class Clip:
         fields: dict[str, Any] = {}
         for name in first.fields:
             values = [clip.fields[name] for clip in items]
+            if name in NAMED and len({frozenset(value) for value in values}) > 1:
+                raise UserError(f"clips of a batch differ in what {name} holds: {sorted({', '.join(sorted(v)) for v in values})}")
             if name in AXES:
                 if len({tuple(v.shape) for v in values}) > 1:
                     raise UserError(f"clips of a batch differ in the shape of {name}: {sorted({tuple(v.shape) for v in values})}")
@@ -192,7 +199,8 @@ class Clip:
             elif name == "outcome":
                 fields[name] = {key: torch.stack([value[key] for value in values]) for key in values[0]}
             elif name == "camera":
-                fields[name] = Camera(torch.stack([v.intrinsics for v in values]), torch.stack([v.pose for v in values]), values[0].orthographic)
+                intrinsics, pose = (torch.stack([getattr(v, part) for v in values]) for part in ("intrinsics", "pose"))
+                fields[name] = Camera(intrinsics, pose, values[0].orthographic)
             else:
                 fields[name] = values
         if "rgb" in fields:
@@ -240,6 +248,11 @@ class Clip:
         header = {"fps": self.fps, "dt": self.dt, "meta": self.meta, "batched": self.batched, "text": self.fields.get("text")}
         if "camera" in self.fields:
             header["orthographic"] = self.camera.orthographic
+        # safetensors refuses arrays that share memory, such as a still camera's field used twice.
+        known: set[int] = set()
+        for key, array in arrays.items():
+            arrays[key] = array.clone() if array.untyped_storage().data_ptr() in known else array
+            known.add(array.untyped_storage().data_ptr())
         return arrays, {"kinema.clip": json.dumps(header, sort_keys=True)}
 
     @classmethod
@@ -269,10 +282,14 @@ class Clip:
             with safe_open(Path(path), framework="pt") as file:
                 header = file.metadata() or {}
                 if "kinema.clip" not in header:
-                    raise UserError(f"{path}: this safetensors file holds no clip")
+                    raise UserError("this safetensors file holds no clip")
                 return cls.from_tensors({key: file.get_tensor(key) for key in file.keys()}, header)  # noqa: SIM118
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
             raise UserError(f"{path}: cannot be read as a clip ({error})") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: cannot be read as a clip (its header or arrays are not those of one: {error!r})") from None
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{n} {list(v.shape)}" if isinstance(v, Tensor) else n for n, v in self.fields.items())
@@ -298,6 +315,12 @@ class Clip:
         for key, array in self.fields.get("bodies", {}).items():
             if array.ndim < 2 + lead or array.shape[lead] != sizes.setdefault("t", array.shape[lead]):
                 raise UserError(f"bodies[{key!r}] must have axes [t, n, ...] with t = {sizes['t']}, got {tuple(array.shape)}")
+        if "time" not in self.fields.get("contacts", {"time": None}):
+            raise UserError(f"contacts must hold their time in s, got {', '.join(self.contacts) or 'nothing'}")
+        if "camera" in self.fields:
+            poses = self.camera.pose.shape[lead] if self.camera.pose.ndim == 3 + lead else None
+            if poses != sizes.get("t", poses) or poses is None:
+                raise UserError(f"camera must have poses [t, 4, 4] with t = {sizes.get('t')}, got {tuple(self.camera.pose.shape)}")
 
 
 def as_float(rgb: Tensor) -> Tensor:
@@ -313,6 +336,8 @@ def as_uint8(rgb: Tensor) -> Tensor:
 def _contacts_between(contacts: Mapping[str, Tensor], start: float, stop: float) -> dict[str, Tensor]:
     time = contacts["time"]
     keep = (time >= start) & (time <= stop)
+    if "mask" in contacts:  # a batch: its clips keep different numbers, so the others are masked
+        return {**contacts, "time": time - start, "mask": contacts["mask"] & keep}
     return {key: array[keep] - start if key == "time" else array[keep] for key, array in contacts.items()}
 
 

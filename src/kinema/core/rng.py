@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ Key = str | int
 def _digest(key: tuple[Key, ...]) -> bytes:
     if not key:
         raise ValueError("a random stream needs a key, such as stream('uniform', seed, index)")
-    return hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
+    plain = tuple(str(k) if isinstance(k, str) else operator.index(k) for k in key)  # np.int64(1) must mean 1
+    return hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
 
 
 def stream(*key: Key) -> np.random.Generator:
