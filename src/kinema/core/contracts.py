@@ -97,12 +97,14 @@ class Codec(Protocol):
 
 
 class Condition(Protocol):
-    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it."""
+    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it; `shape` (t', c, h', w') is
+    that of the latents it goes with, which are given in training."""
 
-    name: str
-    enters: Literal["tokens", "vector", "channels", "pyramid"]
-
-    def read(self, clip: Clip, codec: Codec, latents: Latents | None = None) -> Value: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def enters(self) -> Literal["tokens", "vector", "channels", "pyramid"]: ...
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value: ...
 
 
 class Model(Protocol):

@@ -1,0 +1,5 @@
+"""Models: (x_tau, tau, conditions) -> prediction."""
+
+from .dit import SIZES, DiT, DiTNetwork
+
+__all__ = ["SIZES", "DiT", "DiTNetwork"]

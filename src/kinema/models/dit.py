@@ -1,0 +1,180 @@
+"""DiT in PhyWorld's layout: full space-time attention, 3-D rotary positions, one modulation shared by all blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from ..core.config import part
+from ..core.contracts import Condition, Conditions, Prediction
+from ..core.errors import UserError
+from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
+
+TIME_CHANNELS = 256
+TIME_SCALE = 1000.0  # tau in 0..1 is embedded as a DDPM step
+
+SIZES: dict[str, tuple[int, int, int]] = {  # layers, hidden, heads (PhyWorld table 1 from S on)
+    "nano": (6, 192, 3),
+    "micro": (8, 256, 4),
+    "S": (12, 384, 6),
+    "B": (12, 768, 12),
+    "L": (24, 1024, 16),
+    "XL": (28, 1152, 16),
+}
+
+
+@part
+class DiT:
+    """A diffusion transformer over patches of 1 x `patch` x `patch` latent cells (PhyWorld sec. 3.1, table 1).
+
+    Channel conditions (frames) are concatenated with their mask; other kinds are refused when the network is built.
+    `positions` adds fixed sinusoids to the tokens beside the rotary embedding; `qk_norm` normalises queries and keys;
+    `checkpoint` recomputes activations in the backward pass. None of the three changes the number of parameters.
+    """
+
+    layers: int = 12
+    hidden: int = 384
+    heads: int = 6
+    patch: int = 2
+    positions: Literal["rotary", "rotary+absolute"] = "rotary"
+    qk_norm: bool = False
+    checkpoint: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.layers, self.hidden, self.heads, self.patch) < 1 or self.hidden % self.heads or (self.hidden // self.heads) % 2:
+            raise UserError(f"DiT: hidden {self.hidden} must split into {self.heads} heads of even size, all sizes at least 1")
+        if self.hidden // self.heads < 6:
+            raise UserError(f"DiT: a head needs at least 6 channels for three axes, got {self.hidden // self.heads}")
+
+    @classmethod
+    def size(cls, name: str, **fields: Any) -> Self:
+        """One of the named sizes: nano, micro, S, B, L, XL."""
+        if name not in SIZES:
+            raise UserError(f"DiT: there is no size {name!r}; there are {', '.join(SIZES)}")
+        layers, hidden, heads = SIZES[name]
+        return replace(cls(layers=layers, hidden=hidden, heads=heads), **fields)
+
+    def build(self, channels: int, conditions: Sequence[Condition] = ()) -> DiTNetwork:
+        """The network for latents of `channels`, initialised from torch's current seed."""
+        return DiTNetwork(self, channels, conditions)
+
+
+class DiTNetwork(nn.Module):
+    """The network of a `DiT`: (x [b,t,c,h,w], tau [b] or [b,t], conditions) -> Prediction with output [b,t,c,h,w]."""
+
+    def __init__(self, config: DiT, channels: int, conditions: Sequence[Condition]) -> None:
+        super().__init__()
+        for condition in conditions:
+            if condition.enters != "channels":
+                raise UserError(f"DiT takes conditions as channels; {condition.name!r} enters as {condition.enters}")
+        self.config, self.channels = config, channels
+        self.concatenated = tuple(condition.name for condition in conditions)
+        d, cells = config.hidden, config.patch**2
+        self.embed = nn.Linear(cells * (channels + len(conditions) * (channels + 1)), d)
+        self.time = nn.Sequential(nn.Linear(TIME_CHANNELS, d), nn.SiLU(), nn.Linear(d, d))
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
+        self.blocks = nn.ModuleList(Block(d, config.heads, config.qk_norm) for _ in range(config.layers))
+        self.head = nn.Linear(d, cells * channels)
+        self._tables: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        # Every block starts as the identity and the output as zero (adaLN-zero, Peebles & Xie 2023).
+        nn.init.zeros_(self.modulation[1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor, tau: Tensor, conditions: Conditions) -> Prediction:
+        t, h, w = self._grid(x)
+        tokens = self.embed(self._patchify(self._input(x, conditions)))
+        rotary, absolute = self._positions((t, h, w), x.device)
+        if self.config.positions == "rotary+absolute":
+            tokens = tokens + absolute.to(tokens.dtype)
+        modulation = self._modulation(tau, h * w)
+        for block in self.blocks:
+            if self.config.checkpoint and self.training:
+                tokens = checkpoint(block, tokens, modulation, rotary, use_reentrant=False)
+            else:
+                tokens = block(tokens, modulation, rotary)
+        output = self.head(F.layer_norm(tokens, tokens.shape[-1:]))
+        return Prediction(self._unpatchify(output, (t, h, w)), {"tokens": tokens})
+
+    def _input(self, x: Tensor, conditions: Conditions) -> Tensor:
+        for name in conditions:
+            if name not in self.concatenated:
+                raise UserError(f"this model takes the conditions {', '.join(self.concatenated) or 'none'}; {name!r} is not one")
+        parts = [x]
+        for name in self.concatenated:
+            b, t, c, h, w = x.shape
+            if name not in conditions:
+                parts.append(x.new_zeros(b, t, c + 1, h, w))
+                continue
+            value = conditions[name]
+            here = value.present.to(x.dtype)[:, None, None, None, None]
+            mask = torch.ones_like(x[:, :, :1]) if value.mask is None else value.mask.to(x.dtype).expand(b, t, 1, h, w)
+            parts += [value.data.to(x.dtype) * mask * here, mask * here]
+        return torch.cat(parts, 2)
+
+    def _modulation(self, tau: Tensor, cells: int) -> tuple[Tensor, ...]:
+        embedded = self.modulation(self.time(sinusoids(tau * TIME_SCALE, TIME_CHANNELS)))
+        per_token = embedded[:, None] if tau.ndim == 1 else embedded.repeat_interleave(cells, 1)
+        return tuple(per_token.chunk(6, -1))
+
+    def _grid(self, x: Tensor) -> tuple[int, int, int]:
+        _, t, c, h, w = x.shape
+        p = self.config.patch
+        if c != self.channels or h % p or w % p:
+            raise UserError(f"this model takes latents [b, t, {self.channels}, h, w] with h and w multiples of {p}, got {list(x.shape)}")
+        return t, h // p, w // p
+
+    def _patchify(self, x: Tensor) -> Tensor:
+        b, t, c, h, w = x.shape
+        p = self.config.patch
+        x = x.reshape(b, t, c, h // p, p, w // p, p).permute(0, 1, 3, 5, 4, 6, 2)
+        return x.reshape(b, t * (h // p) * (w // p), p * p * c)
+
+    def _unpatchify(self, x: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        (t, h, w), p, c = grid, self.config.patch, self.channels
+        x = x.reshape(-1, t, h, w, p, p, c).permute(0, 1, 6, 2, 4, 3, 5)
+        return x.reshape(-1, t, c, h * p, w * p)
+
+    def _positions(self, grid: tuple[int, int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+        if grid not in self._tables or self._tables[grid][0].device != device:
+            rotary = rotary_3d(*grid, self.config.hidden // self.config.heads)
+            self._tables[grid] = (rotary.to(device), sinusoids_3d(*grid, self.config.hidden).to(device))
+        return self._tables[grid]
+
+
+class Block(nn.Module):
+    """Attention and MLP, each scaled, shifted and gated by the shared modulation."""
+
+    def __init__(self, dim: int, heads: int, qk_norm: bool) -> None:
+        super().__init__()
+        self.heads, self.qk_norm = heads, qk_norm
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: Tensor, modulation: tuple[Tensor, ...], rotary: Tensor) -> Tensor:
+        shift1, scale1, gate1, shift2, scale2, gate2 = modulation
+        x = x + gate1 * self._attend(F.layer_norm(x, x.shape[-1:]) * (1 + scale1) + shift1, rotary)
+        x = x + gate2 * self.mlp(F.layer_norm(x, x.shape[-1:]) * (1 + scale2) + shift2)
+        return x
+
+    def _attend(self, x: Tensor, rotary: Tensor) -> Tensor:
+        b, s, d = x.shape
+        q, k, v = self.qkv(x).reshape(b, s, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        if self.qk_norm:
+            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, s, d)
+        return self.proj(mixed)

@@ -1,0 +1,65 @@
+"""Denoising: learn to read data off a noised version, on any path, for any prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..core.config import part
+from ..core.contracts import Conditions, Context, Latents, Loss, Model
+from ..core.path import Linear, Path, Predict
+from .times import UniformTimes
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch as a denoiser takes it: latents of the clips and their conditions."""
+
+    latents: Latents
+    conditions: Conditions
+
+
+@part
+class Denoise:
+    """Mean squared error of a prediction on a path (PhyWorld eq. 1-3 with the standard v; Phys4D eq. 3 on `Linear`).
+
+    `times` draws tau. `weighting`: "prediction" leaves the error as it is; any of x0, eps, v, velocity weighs it as if
+    that had been predicted, at most `max_weight` times.
+    """
+
+    path: Path = Linear()
+    predict: Predict = "velocity"
+    times: Any = UniformTimes()
+    weighting: Literal["prediction", "x0", "eps", "v", "velocity"] = "prediction"
+    max_weight: float = 100.0
+
+    def build(self) -> Denoise:
+        """The objective itself: it holds no weights."""
+        return self
+
+    def losses(self, model: Model, batch: Encoded, context: Context) -> Iterator[Loss]:
+        """One loss over all frames, condition frames too (project default where PhyWorld is silent)."""
+        x0 = batch.latents.data.float()
+        tau = self.times.draw(len(x0), context.rng)
+        noise = torch.randn(x0.shape, generator=context.rng, device=context.rng.device).to(x0)
+        x_tau = self.path.corrupt(x0, noise, tau)
+        output = model(self.path.network_input(x_tau, tau), self.path.network_time(tau), batch.conditions).output.float()
+        error = (output - self.path.target(self.predict, x0, noise, tau)).square().flatten(1).mean(1)
+        yield Loss((self.weight(tau) * error).mean(), log=_by_time(error.detach(), tau))
+
+    def weight(self, tau: Tensor) -> Tensor:
+        """Factor [b] on the squared error of the prediction."""
+        if self.weighting in ("prediction", self.predict):
+            return torch.ones_like(tau)
+        ratio = self.path.weight(self.weighting, tau) / self.path.weight(self.predict, tau).clamp_min(1e-12)
+        return ratio.clamp(max=self.max_weight)
+
+
+def _by_time(error: Tensor, tau: Tensor) -> dict[str, float | Tensor]:
+    """The error over the noisier half of time, in which a law is decided, and over the other."""
+    high = tau >= 0.5
+    return {"mse_high": (error * high).sum() / high.sum().clamp_min(1), "mse_low": (error * ~high).sum() / (~high).sum().clamp_min(1)}
