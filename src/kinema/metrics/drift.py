@@ -10,7 +10,6 @@ import torch
 
 from ..core import Clip
 from ..core.config import part
-
 from .law import Array, energy, gravity_of, mean, momentum
 from .parse import WHOLE, colors_of, is_parsed, parse
 

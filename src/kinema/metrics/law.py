@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ..core import Clip, UserError
 from ..core.config import part
-
 from .parse import CUT, MERGED, WHOLE, colors_of, is_parsed, parse
 
 Array = NDArray[np.float64]

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ..core import Clip, UserError
 from ..core.config import part
-
 from .similarity import frames_to_compare
 
 _WIDTHS = (64, 192, 384, 256, 256)

@@ -1,0 +1,81 @@
+"""Yardsticks beside every dream: the last frame repeated, and the textbook, which knows the law and measures the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..core.clip import Clip, as_uint8
+from ..core.config import from_json
+from ..core.errors import UserError
+from ..metrics import parse
+from ..metrics.parse import WHOLE, Array, colors_of
+from ..simulators.planar import Planar
+from ..simulators.planar.motion import motion
+
+
+def given(truth: Clip, frames: int) -> Clip:
+    """What a model is shown: the first `frames` frames as pixels, with the clip's meta."""
+    return truth.only("rgb", "text").frames(0, frames)
+
+
+def repeat_last(truth: Clip, frames: int) -> Clip:
+    """The first `frames` frames, then the last of them for the rest of the clip."""
+    held = truth.rgb[frames - 1 : frames].expand(truth.num_frames - frames, -1, -1, -1)
+    return truth.only("rgb").replace(rgb=torch.cat([truth.rgb[:frames], held]), meta=_meta(truth, frames))
+
+
+def textbook(truth: Clip, frames: int) -> Clip:
+    """The law in closed form, started from what the first `frames` frames show, and rendered like the world itself.
+
+    Radii, positions and velocities come from the parser (least squares over the given frames), masses from the radii,
+    gravity and walls from the scenario. `truth` needs rgb, and meta of its scenario; nothing after the given frames is
+    looked at. Raises UserError for a clip that does not come from a scenario.
+    """
+    world = world_of(truth)
+    seen = parse(given(truth, frames), colors=colors_of(truth) if truth.has("bodies") else None, subpixel=True)
+    position, velocity, radius = fit(seen, world.gravity)
+    times: Array = np.arange(truth.num_frames, dtype=float) * truth.dt
+    run = motion(position, velocity, radius, np.pi * radius**2, times, gravity=world.gravity, walls=world.walls)
+    shape = run.position.shape[:2]
+    bodies = {
+        "position": torch.from_numpy(run.position),
+        "radius": torch.from_numpy(np.broadcast_to(radius, shape).copy()),
+        "color": seen.bodies["color"][:1].expand(shape[0], -1, -1).clone(),
+    }
+    rgb = world.render(bodies, ("rgb",))["rgb"]
+    return truth.only().replace(rgb=torch.cat([as_uint8(truth.rgb[:frames]), rgb[frames:]]), meta=_meta(truth, frames))
+
+
+def fit(seen: Clip, gravity: tuple[float, float]) -> tuple[Array, Array, Array]:
+    """(position [n,2] m, velocity [n,2] m/s at the first frame, radius [n] m) of parsed bodies, by least squares.
+
+    Frames that do not show a ball whole are left out while enough others do. Raises UserError where a ball is never seen.
+    """
+    all_times = np.arange(seen.num_frames) * seen.dt
+    position, velocity, radius = [], [], []
+    for body in range(seen.bodies["radius"].shape[1]):
+        x, r, state = (seen.bodies[name][:, body].numpy() for name in ("position", "radius", "state"))
+        use = state == WHOLE if (state == WHOLE).sum() > 1 else ~np.isnan(r)
+        if not use.any():
+            raise UserError("a ball is in none of the given frames: the law has nothing to start from")
+        time = all_times[use]
+        free = x[use] - 0.5 * np.array(gravity) * time[:, None] ** 2
+        design = np.stack([np.ones_like(time), time], 1)[:, : len(time)]
+        solution = np.linalg.lstsq(design, free, rcond=None)[0]
+        position.append(solution[0])
+        velocity.append(solution[1] if len(solution) > 1 else np.zeros(2))
+        radius.append(np.median(r[use]))
+    return np.array(position), np.array(velocity), np.array(radius)
+
+
+def world_of(clip: Clip) -> Planar:
+    """The scenario a clip came from. Raises UserError where its meta does not say."""
+    if "scenario" not in clip.meta:
+        raise UserError("the textbook needs to know the law: this clip does not say which scenario it came from")
+    world: Planar = from_json(clip.meta["scenario"], "meta.scenario")
+    return world
+
+
+def _meta(truth: Clip, frames: int) -> dict[str, object]:
+    return {**truth.meta, "condition_frames": frames}

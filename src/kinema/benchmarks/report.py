@@ -1,0 +1,173 @@
+"""report.html: one file without a network that plays truth, dream and difference, draws trajectories and lists the figures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..core.clip import Clip, as_uint8
+from ..core.files import write_whole
+from ..core.video import png_bytes
+from ..metrics import parse, read_dream
+from ..metrics.parse import colors_of
+from .phyworld import Scene
+from .table import SOURCES, Table, label
+
+_BUDGET = 6_000_000  # bytes of pictures in one report; scenes beyond it are left to the files beside it
+_BARS = ("velocity", "velocity_of_means")
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    lede: Iterable[str],
+    facts: Iterable[tuple[str, str]],
+    table: Table | None,
+    scenes: Sequence[Scene],
+    scenes_title: str = "Truth, dream and difference",
+    scenes_about: str = "",
+    notes: Iterable[str] = (),
+    paper: Mapping[str, Any] | None = None,
+    intervals: bool = True,
+) -> int:
+    """Write a self-contained report, whole or not at all; gives the number of scenes shown, at most 6 MB of pictures."""
+    shown = _within_budget(scenes)
+    data = {
+        "title": title, "lede": list(lede), "facts": [list(fact) for fact in facts], "intervals": intervals,
+        "columns": [] if table is None else [vars(c) for c in table.columns],
+        "groups": [] if table is None else _groups(table),
+        "bars": None if table is None else _bars(table, intervals),
+        "table_about": _table_about(intervals), "scenes": shown, "scenes_title": scenes_title, "scenes_about": scenes_about,
+        "notes": list(notes), "paper": paper,
+    }  # fmt: skip
+    page = resources.files(__package__).joinpath("report.html").read_text("utf-8")
+    embedded = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    write_whole(path, page.replace("{{title}}", html.escape(title)).replace("{{data}}", embedded))
+    return len(shown)
+
+
+def _within_budget(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = []
+    spent = 0
+    for scene in scenes:
+        made = _scene(scene)
+        spent += len(made["dream"]) + len(made["truth"] or "")
+        if shown and spent > _BUDGET:
+            break
+        shown.append(made)
+    return shown
+
+
+def _scene(scene: Scene) -> dict[str, Any]:
+    truth, dream = scene.truth, scene.dream
+    height, width = dream.size
+    shows = truth.has("rgb") and truth is not dream
+    clip = truth if shows else dream
+    return {
+        "name": f"{scene.case} {scene.name.rsplit('-', 1)[-1]}" if scene.case else scene.name,
+        "split": label(scene.split), "text": truth.fields.get("text") if isinstance(truth.fields.get("text"), str) else None,
+        "width": width, "height": height, "fps": dream.fps, "dt": clip.dt, "frames": dream.num_frames,
+        "condition": scene.condition_frames, "start": 0, "truth": _strip(truth.rgb) if shows else None, "dream": _strip(dream.rgb),
+        "bodies": _bodies(scene, shows), "impact": _impact(truth), "quantities": _quantities(clip),
+        "figures": [{"name": name, "unit": unit, "value": _plain(value)} for name, (unit, value) in scene.figures.items()],
+    }  # fmt: skip
+
+
+def _strip(rgb: Tensor) -> str:
+    """All frames below each other as one PNG, base64."""
+    frames = as_uint8(rgb)
+    return base64.b64encode(png_bytes(frames.permute(1, 0, 2, 3).reshape(3, -1, frames.shape[-1]))).decode()
+
+
+def _quantities(clip: Clip) -> list[dict[str, Any]]:
+    height, width = clip.size
+    world = float(clip.meta.get("world_width", 10.0))
+    return [
+        {"key": "x", "name": "x", "unit": "m", "low": 0, "high": world, "between": False},
+        {"key": "y", "name": "y", "unit": "m", "low": 0, "high": world * height / width, "between": False},
+        {"key": "speed", "name": "speed", "unit": "m/s", "low": 0, "high": None, "between": True},
+    ]
+
+
+def _bodies(scene: Scene, has_truth: bool) -> list[dict[str, Any]]:
+    """Per ball: colour, and x, y [m], speed [m/s] of each source; null where a ball is not seen."""
+    if has_truth:
+        true = scene.truth if scene.truth.has("bodies") else parse(scene.truth, subpixel=True)
+        found = {"truth": true, "dream": read_dream(scene.dream, true)}
+    else:
+        found = {"dream": read_dream(scene.dream, scene.dream)}
+    if scene.textbook is not None:
+        found["textbook"] = read_dream(scene.textbook, found["truth"])
+    colors = colors_of(next(iter(found.values())))
+    return [
+        {"color": ",".join(map(str, color)), **{kind: _series(clip, i) for kind, clip in found.items()}} for i, color in enumerate(colors)
+    ]
+
+
+def _series(clip: Clip, body: int) -> dict[str, list[float | None]]:
+    position = clip.bodies["position"][:, body].numpy()
+    speed = np.linalg.norm(np.diff(position, axis=0), axis=-1) / clip.dt
+    return {"x": _list(position[:, 0]), "y": _list(position[:, 1]), "speed": _list(speed)}
+
+
+def _list(values: Any) -> list[float | None]:
+    return [_plain(float(v), 4) for v in values]
+
+
+def _plain(value: float, digits: int = 6) -> float | None:
+    return None if math.isnan(value) or math.isinf(value) else round(value, digits)
+
+
+def _impact(truth: Clip) -> float | None:
+    """Time in s of the first impact of two balls."""
+    if not truth.has("contacts"):
+        return None
+    between = truth.contacts["bodies"][:, 1] >= 0
+    return float(truth.contacts["time"][between].min()) if bool(between.any()) else None
+
+
+def _groups(table: Table) -> list[dict[str, Any]]:
+    rows = table.to_json()["rows"]
+    return [
+        {
+            "case": case,
+            "split": label(split),
+            "rows": [
+                {"source": row["source"], "about": SOURCES.get(row["source"], ""), "cells": list(row["figures"].values())}
+                for row in rows
+                if (row["case"], row["split"]) == (case, split)
+            ],
+        }
+        for case, split in table.groups()
+    ]
+
+
+def _bars(table: Table, intervals: bool) -> dict[str, Any] | None:
+    """The velocity error of every source, on one logarithmic scale from round number to round number."""
+    names = [c.name for c in table.columns]
+    column = next((name for name in _BARS if name in names), None)
+    if column is None:
+        return None
+    means = [table.figure(case, split, source, column).mean for case, split in table.groups() for source in table.sources()]
+    known = [m for m in means if m > 0]
+    if not known:
+        return None
+    low, high = 10.0 ** math.floor(math.log10(min(known))), 10.0 ** math.ceil(math.log10(max(known)))
+    about = "Shorter is better." + (" The thin line is the 95 % bootstrap interval over clips." if intervals else "")
+    kind = "mean over frames of |v dreamt − v true|" if column == "velocity" else "|mean v dreamt − mean v true|"
+    return {"column": names.index(column), "low": low, "high": max(high, 10 * low), "title": f"Velocity error: {kind}", "about": about}
+
+
+def _table_about(intervals: bool) -> str:
+    text = "Means over clips; ↓ lower is better, ↑ higher is better."
+    return text + (" Below: 95 % bootstrap interval over clips." if intervals else "")

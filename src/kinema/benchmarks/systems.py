@@ -1,0 +1,119 @@
+"""What can be judged: a world model that dreams, or a folder of videos that some other system made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..core.clip import Clip
+from ..core.errors import UserError
+from ..core.video import VIDEO_SUFFIXES, read_video
+from .baselines import given
+
+_BATCH = 8
+
+
+class Dreamer(Protocol):
+    """What a world model must offer here; `WorldModel` does."""
+
+    condition_frames: int
+    num_frames: int
+    size: int
+
+    def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0) -> Clip: ...
+
+
+class System(Protocol):
+    """Gives a dream for every truth, whose names say which clip of the benchmark it is."""
+
+    condition_frames: int
+    num_frames: int
+    size: int
+
+    def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any]) -> list[Clip]: ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """A world model as a system: it is given the first frames of every truth, in batches."""
+
+    model: Dreamer
+    seed: int = 0
+    batch: int = _BATCH
+
+    @property
+    def condition_frames(self) -> int:
+        return self.model.condition_frames
+
+    @property
+    def num_frames(self) -> int:
+        return self.model.num_frames
+
+    @property
+    def size(self) -> int:
+        return self.model.size
+
+    def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any] = lambda done: None) -> list[Clip]:
+        """Dreams in the order of `truths`; `progress` is called with the number of clips done."""
+        done: list[Clip] = []
+        for start in range(0, len(truths), self.batch):
+            batch = truths[start : start + self.batch]
+            shown = Clip.stack([given(t, self.condition_frames).only("rgb") for t in batch])
+            dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start)
+            done += [d.replace(meta={**t.meta, "condition_frames": self.condition_frames}) for d, t in zip(dream, batch, strict=True)]
+            progress(len(done))
+        return done
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Videos named after the clips of a benchmark: `uniform-id-0000.mp4` and so on."""
+
+    path: Path
+    condition_frames: int
+    num_frames: int
+    size: int
+
+    @classmethod
+    def open(cls, path: Path, condition_frames: int) -> Folder:
+        """The folder, its size and number of frames read off its first video. Raises UserError where there is none."""
+        files = videos_in(path)
+        first = read_video(files[0])
+        height, width = first.size
+        if height != width:
+            raise UserError(f"{files[0]}: the videos of this benchmark are square, this one has {width} x {height} px")
+        return cls(path, condition_frames, first.num_frames, width)
+
+    def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any] = lambda done: None) -> list[Clip]:
+        """The videos of these names. Raises UserError naming the first that is missing or does not fit its truth."""
+        by_name = {file.stem: file for file in videos_in(self.path)}
+        done = []
+        for truth, name in zip(truths, names, strict=True):
+            if name not in by_name:
+                raise UserError(f"{self.path}: there is no video named {name}, which this benchmark needs")
+            video = read_video(by_name[name], dt=truth.dt)
+            check_fit(video, truth, str(by_name[name]))
+            done.append(video.replace(fps=truth.fps, dt=truth.dt, meta={**truth.meta, "condition_frames": self.condition_frames}))
+            progress(len(done))
+        return done
+
+
+def videos_in(path: Path) -> list[Path]:
+    """The videos and saved clips directly in a folder, by name. Raises UserError where there are none."""
+    if not path.is_dir():
+        raise UserError(f"{path}: there is no such folder")
+    files = sorted(f for f in path.iterdir() if f.suffix.lower() in (*VIDEO_SUFFIXES, ".safetensors") and not f.name.startswith("."))
+    if not files:
+        raise UserError(f"{path}: this folder holds no video ({', '.join(VIDEO_SUFFIXES)} or a saved clip)")
+    return files
+
+
+def check_fit(video: Clip, truth: Clip, where: str) -> None:
+    """Raise UserError where a video has not as many frames and pixels as its truth: nothing is cut or resized silently."""
+    if video.num_frames != truth.num_frames:
+        raise UserError(f"{where}: has {video.num_frames} frames, its truth {truth.num_frames}")
+    if truth.has("rgb") and video.size != truth.size:
+        (h, w), (height, width) = video.size, truth.size
+        raise UserError(f"{where}: has {w} x {h} px, its truth {width} x {height}")
