@@ -75,13 +75,13 @@ class Path(ABC):
             eps = torch.where(singular, s * x_tau / norm, eps)
         return x0, eps
 
+    @abstractmethod
     def network_input(self, x_tau: Tensor, tau: Tensor) -> Tensor:
-        """x_tau scaled to unit variance (for unit-variance data) on paths that do not keep it."""
-        return x_tau
+        """x_tau as the network sees it: of the order of 1 for data of unit variance."""
 
+    @abstractmethod
     def network_time(self, tau: Tensor) -> Tensor:
-        """tau as the network's time embedding takes it, of the order of 0..1."""
-        return tau
+        """tau as the network's time embedding takes it: of the order of 1."""
 
     def weight(self, predict: Predict, tau: Tensor) -> Tensor:
         """Squared error in the prediction per squared error in x0, at fixed x_tau: turns one weighting into another."""
@@ -113,8 +113,18 @@ def _wide(coefficient: Tensor, x: Tensor) -> Tensor:
     return coefficient.reshape(*coefficient.shape, *([1] * (x.ndim - coefficient.ndim)))
 
 
+class Bounded(Path, ABC):
+    """A path on which x stays of the order of 1: the network sees x and tau as they are."""
+
+    def network_input(self, x_tau: Tensor, tau: Tensor) -> Tensor:
+        return x_tau
+
+    def network_time(self, tau: Tensor) -> Tensor:
+        return tau
+
+
 @part
-class Linear(Path):
+class Linear(Bounded):
     """Rectified flow, x = (1 - tau) x0 + tau eps (Liu et al. 2023; Phys4D eq. 3)."""
 
     def coefficients(self, tau: Tensor) -> Coefficients:
@@ -123,7 +133,7 @@ class Linear(Path):
 
 
 @part
-class Cosine(Path):
+class Cosine(Bounded):
     """Angular, variance preserving: alpha = cos(pi tau / 2), sigma = sin(pi tau / 2) (Nichol & Dhariwal 2021)."""
 
     def coefficients(self, tau: Tensor) -> Coefficients:
@@ -135,7 +145,7 @@ class Cosine(Path):
 
 
 @part
-class ScaledLinear(Path):
+class ScaledLinear(Bounded):
     """DDPM with scaled-linear betas, rescaled to zero terminal SNR (Lin et al. 2024): PhyWorld, CogVideoX.
 
     sqrt(beta) is linear from `beta_start` to `beta_end` over `steps`; sqrt(alpha_bar) is then shifted and scaled so that
