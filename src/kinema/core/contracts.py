@@ -122,8 +122,8 @@ class Objective(Protocol):
 class Source(Protocol):
     """A guidance source: (x, conditions) with something taken away."""
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def without(self, x: Tensor, conditions: Conditions) -> tuple[Tensor, Conditions]: ...
 
 
