@@ -10,7 +10,7 @@ import tyro
 if TYPE_CHECKING:
     from ..data import Dataset
 
-Folder = Annotated[str, tyro.conf.Positional]
+Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 
 
 def inspect(folder: Folder, *, json: bool = False) -> None:
@@ -74,7 +74,7 @@ def validate(folder: Folder, *, clips: int = 8, json: bool = False) -> int:
     from dataclasses import asdict
 
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ..data import open_dataset
     from ..data.validate import validate as checks_of
@@ -84,7 +84,7 @@ def validate(folder: Folder, *, clips: int = 8, json: bool = False) -> int:
     if json:
         _print_json({"ok": passed, "checks": [asdict(check) for check in checks]})
         return int(not passed)
-    table = Table("check", "verdict", "found", "wanted", title=folder, title_justify="left")
+    table = Table("check", "verdict", Column("found", overflow="fold"), "wanted", title=folder, title_justify="left")
     for check in checks:
         table.add_row(check.name, "[green]pass[/]" if check.ok else "[red]FAIL[/]", check.found, check.wanted)
     Console().print(table)

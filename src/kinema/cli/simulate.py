@@ -8,7 +8,7 @@ import tyro
 
 
 def main(
-    scenario: Annotated[str, tyro.conf.Positional],
+    scenario: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO")],
     *,
     out: str,
     num: int = 100,
@@ -48,7 +48,7 @@ def main(
     from ..data.generate import generate
     from ..simulators import scenario as named
 
-    if fps <= 0:
+    if not fps > 0:
         raise UserError(f"--fps must be above 0, got {fps:g}")
     for flag, value in (("--workers", workers), ("--shard-size", shard_size)):
         if value is not None and value < 1:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import av
 import torch
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 from torch import Tensor
 from torch.nn import functional
 
@@ -325,12 +326,12 @@ def _check_length(stream: Any, name: str, times: list[float]) -> None:
 
 
 def _decode(container: Any, name: str, pick: list[int]) -> Tensor:
-    wanted, frames = set(pick), {}
+    wanted, frames, to_rgb = set(pick), {}, VideoReformatter()
     for i, frame in enumerate(container.decode(video=0)):
         if i in wanted:
             if frame.is_corrupt:
                 raise UserError(f"{name}: frame {i} is damaged")
-            frames[i] = _pixels(frame)
+            frames[i] = _pixels(frame, to_rgb)
         if i >= pick[-1]:
             break
     missing = next((i for i in pick if i not in frames), None)
@@ -338,11 +339,13 @@ def _decode(container: Any, name: str, pick: list[int]) -> Tensor:
         raise UserError(f"{name}: the video is damaged or cut short: frame {missing} cannot be decoded")
     if len({frame.shape for frame in frames.values()}) > 1:
         raise UserError(f"{name}: the frames change size within the video")
-    return torch.stack([frames[i] for i in pick])
+    return torch.stack([frames[i] for i in pick]).contiguous()
 
 
-def _pixels(frame: Any) -> Tensor:
-    rgb = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
+def _pixels(frame: Any, to_rgb: Any) -> Tensor:
+    if frame.format.name != "gbrp":  # which H.264 RGB already is: half of the time to read a small clip went here
+        frame = to_rgb.reformat(frame, format="rgb24")
+    rgb = torch.from_numpy(frame.to_ndarray()).permute(2, 0, 1)
     turns = round(frame.rotation / 90) % 4
     return torch.rot90(rgb, turns, (1, 2)) if turns else rgb
 

@@ -49,8 +49,11 @@ def _local(function: Callable[..., Any], tasks: Sequence[Task], workers: int) ->
         raise UserError("a worker process died, perhaps for want of memory: try again with fewer workers") from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
+        ours = set(multiprocessing.active_children()) - before
+        for child in ours:
             child.terminate()
+        for child in ours:
+            child.join()
 
 
 def _start_worker() -> None:

@@ -75,13 +75,13 @@ class Shards(Dataset):
 
     @cached_property
     def _index(self) -> dict[str, Tensor]:
-        path = Path(self.path) / "index.safetensors"
+        counts, path = self.card["counts"], Path(self.path) / "index.safetensors"
         try:
             with safe_open(path, framework="pt") as file:
                 index = {name: file.get_tensor(name) for name in ("offset", "size", "crc32")}
         except (OSError, SafetensorError) as error:
             raise UserError(f"{path}: this index is missing or damaged ({error})") from None
-        wanted = (self.card["counts"]["clips"], len(self.card["members"]))
+        wanted = (counts["clips"], len(self.card["members"]))
         if any(tuple(table.shape) != wanted for table in index.values()):
             raise UserError(f"{path}: this index does not fit the dataset's card")
         return index
@@ -95,7 +95,7 @@ class Shards(Dataset):
         for name in self.fields or ():
             if name not in (*RENDERED, *_STATES):
                 raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join((*RENDERED, *_STATES))}")
-        _ = self._index, self.scenario
+        _ = self.scenario, self._index
 
     def agrees(self, shard: int, place: Sequence[Sequence[Sequence[int]]]) -> bool:
         """Whether the index says of a shard's members what was found there (offset, size, CRC-32)."""

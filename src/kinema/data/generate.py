@@ -86,9 +86,7 @@ def generate(
     workers = workers or max(1, min(cpus(), job.num // CLIPS_PER_WORKER))
     folder = Path(out)
     before = _claim(folder, job)
-    with _only_one(folder):
-        for leftover in (folder / "shards").glob(".tmp-*"):
-            leftover.unlink(missing_ok=True)
+    with _only_one(folder), _no_leftovers(folder / "shards"):
         shards = _shards(folder, job, before, workers, on, report)
         return _finish(folder, job, shards, before["versions"])
 
@@ -140,6 +138,18 @@ def _only_one(folder: Path) -> Iterator[None]:
         except OSError:
             raise UserError(f"{folder}: another process is writing this dataset") from None
         yield
+
+
+@contextlib.contextmanager
+def _no_leftovers(folder: Path) -> Iterator[None]:
+    """Half-written files of a run that was killed, or of workers that were stopped, are taken away."""
+    try:
+        for path in folder.glob(".tmp-*"):
+            path.unlink(missing_ok=True)
+        yield
+    finally:
+        for path in folder.glob(".tmp-*"):
+            path.unlink(missing_ok=True)
 
 
 def _shards(folder: Path, job: Job, before: dict[str, Any], workers: int, on: str, report: Report | None) -> list[Shard]:
@@ -204,13 +214,13 @@ def _card(job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, A
         "members": list(shards[0].members) if shards else [],
         "counts": {"clips": job.num, "frames": job.num * world.num_frames, "shards": job.shards, "bytes": sum(s.bytes for s in shards)},
         "shards": [{"file": _name(k), "clips": len(s.keys), "bytes": s.bytes, "sha256": s.sha256} for k, s in enumerate(shards)],
-        "versions": made_by,
+        "versions": dict(sorted(made_by.items())),
     }
 
 
 def versions() -> dict[str, str]:
     """Versions of what has a say in a dataset's bytes."""
-    return {"kinema": __version__} | {name: version(name) for name in ("av", "numpy", "safetensors", "torch")}
+    return {"av": version("av"), "kinema": __version__} | {name: version(name) for name in ("numpy", "safetensors", "torch")}
 
 
 def _name(k: int) -> str:
