@@ -2,5 +2,6 @@
 
 from .config import Train
 from .loop import Run, train
+from .stage import Stage, run, standardise, write_codec
 
-__all__ = ["Run", "Train", "train"]
+__all__ = ["Run", "Stage", "Train", "run", "standardise", "train", "write_codec"]

@@ -14,11 +14,10 @@ from ..core.rng import stream
 
 
 class Clips(Protocol):
-    """A source of clips by index; `endless` sources have a clip for every index."""
+    """A source of clips by index; one whose `length` is None has a clip for every index."""
 
-    endless: bool
-
-    def __len__(self) -> int: ...
+    @property
+    def length(self) -> int | None: ...
     def __getitem__(self, index: int) -> Clip: ...
 
 

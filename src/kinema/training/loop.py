@@ -91,11 +91,9 @@ class _Loop:
         self.guard = Guard(self.config.spike)
         self.step, self.lowest, self.rollbacks = 0, float("inf"), 0
         self.waited = self.worked = 0.0
-        endless = getattr(run.clips, "endless", False)
-        if not endless and len(run.clips) == 0:
+        if run.clips.length == 0:
             raise UserError("there is no clip to train on")
-        length = None if endless else len(run.clips)
-        self.schedule = Schedule(length, self.config.batch, self.config.accumulate, self.accelerator.num_processes, self.config.seed)
+        self.schedule = Schedule(run.clips.length, self.config.batch, self.config.accumulate, self.accelerator.num_processes, self.config.seed)
 
     def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         c = self.config

@@ -1,0 +1,249 @@
+"""WorldModel: a trained recipe that dreams. Its folder holds safetensors and JSON, rebuilt from kinema's own parts only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from .conditions import Frames
+from .core.clip import Clip, as_float, as_uint8
+from .core.config import from_json, part, to_json
+from .core.contracts import Latents
+from .core.errors import UserError
+from .core.files import make_folder, read_json, write_json, write_whole
+from .core.rng import torch_stream
+from .objectives import Encoded
+from .sampling import Euler, guide, reader, rollout
+
+SHIPPED = "planar"
+CHUNK = 16  # clips dreamt at once
+
+
+@part
+class Blueprint:
+    """What a model folder stores: how to build the parts and what they were trained for.
+
+    `codec`, `conditions`, `model`, `objective`, `sampler` and guidance `sources` are parts. `num_frames` is the training
+    window, `size` [px], `fps` and `dt` [s] those of the clips. `model` is None where only a codec is trained.
+    """
+
+    codec: Any
+    objective: Any
+    model: Any = None
+    conditions: tuple[Any, ...] = ()
+    sampler: Any = Euler(8)
+    sources: tuple[Any, ...] = ()
+    num_frames: int = 33
+    size: int = 64
+    fps: float = 10.0
+    dt: float = 0.1
+
+    def build(self) -> tuple[nn.Module, nn.Module | None]:
+        """(codec, network), initialised from torch's current seed."""
+        codec = self.codec.build()
+        if self.model is None:
+            return codec, None
+        channels = codec.latent_shape(self.num_frames, self.size, self.size)[1]
+        return codec, self.model.build(channels, self.conditions)
+
+    def encode(self, codec: Any, batch: Clip) -> Encoded:
+        """A batch as the objective takes it: latents, and the conditions read from it."""
+        latents: Latents = codec.encode(batch)
+        shape = latents.data.shape[1:]
+        return Encoded(latents, {c.name: c.read(batch, codec, shape, latents) for c in self.conditions})
+
+
+class WorldModel:
+    """A codec and a network that continue a video.
+
+    >>> model = WorldModel.from_pretrained("planar")
+    >>> model.condition_frames < model.num_frames
+    True
+    """
+
+    def __init__(self, blueprint: Blueprint, codec: nn.Module, network: nn.Module, name: str = "") -> None:
+        self.blueprint, self.name = blueprint, name
+        self.codec, self.network = codec.eval().requires_grad_(False), network.eval()
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | os.PathLike[str]) -> Self:
+        """A model that ships with kinema, by name, or one saved in a folder.
+
+        Raises UserError naming the folder or file where there is no model, or a damaged one.
+        """
+        folder = find(name_or_folder)
+        blueprint = load_blueprint(folder)
+        if blueprint.model is None:
+            raise UserError(f"{folder} holds a codec alone: it cannot dream")
+        codec, network = blueprint.build()
+        assert network is not None
+        load_weights(codec, folder / "codec.safetensors")
+        load_weights(network, folder / "model.safetensors")
+        return cls(blueprint, codec, network, str(name_or_folder))
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, half: bool = False) -> None:
+        """Write blueprint.json, codec.safetensors and model.safetensors; `half` stores 16-bit numbers."""
+        target = make_folder(folder)
+        save_weights(self.codec, target / "codec.safetensors", half=half)
+        save_weights(self.network, target / "model.safetensors", half=half)
+        write_json(target / "blueprint.json", to_json(self.blueprint))
+
+    # --- dreaming ----------------------------------------------------------------------------------------------------
+
+    @property
+    def condition_frames(self) -> int:
+        """How many first frames the model wants to see (0: none)."""
+        return max((c.count for c in self.blueprint.conditions if isinstance(c, Frames)), default=0)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the training window."""
+        return self.blueprint.num_frames
+
+    @property
+    def size(self) -> int:
+        """Side of the image in px."""
+        return self.blueprint.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same model on another device."""
+        self.codec.to(device)
+        self.network.to(device)
+        return self
+
+    def dream(
+        self,
+        frames: Clip | None = None,
+        *,
+        num_frames: int | None = None,
+        steps: int | None = None,
+        guidance: Mapping[str, float] | None = None,
+        seed: int = 0,
+        **conditions: Any,
+    ) -> Clip:
+        """What happens after the first frames: a Clip with rgb [t,3,h,w] uint8, or a batch [b,t,3,h,w] for a batch.
+
+        The first `condition_frames` of `frames` are taken and given back unchanged. `num_frames` beyond the training
+        window are dreamt window by window. Raises UserError for frames the model does not take (too few, another size or
+        time step, NaN) and for conditions it was not trained with.
+        """
+        if conditions:
+            takes = ", ".join(c.name for c in self.blueprint.conditions)
+            raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(conditions)}")
+        if frames is None:
+            raise UserError(f"this model continues a video: it needs its first {self.condition_frames} frames")
+        given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))
+        sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
+        total = self.num_frames if num_frames is None else num_frames
+        pieces = [self._rollout(piece, total, sampler, guidance or {}, seed + i) for i, piece in enumerate(given.split(CHUNK))]
+        about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {})}
+        meta = {"condition_frames": self.condition_frames, "dream": about}
+        rgb = torch.cat(pieces).cpu()
+        if frames.batched:
+            return Clip(rgb=rgb, fps=frames.fps, dt=frames.dt, batched=True, meta={"clips": [meta] * len(rgb)})
+        return Clip(rgb=as_uint8(rgb[0]), fps=frames.fps, dt=frames.dt, meta=meta)
+
+    def _given(self, frames: Clip) -> Tensor:
+        """Condition frames [b,c,3,h,w] in [0,1], checked."""
+        want, rgb = self.condition_frames, frames.rgb
+        if frames.num_frames < want:
+            kind = "an image" if frames.num_frames == 1 else f"{frames.num_frames} frames"
+            raise UserError(f"this model wants the first {want} frames ({want * self.blueprint.dt:g} s) of a video, got {kind}")
+        if frames.size != (self.size, self.size):
+            height, width = frames.size
+            raise UserError(f"this model wants frames of {self.size} x {self.size} px, got {width} x {height}")
+        if abs(frames.dt - self.blueprint.dt) > 1e-6:
+            raise UserError(f"this model was trained on a time step of {self.blueprint.dt:g} s, the video has {frames.dt:g} s")
+        rgb = as_float(rgb[:, :want])
+        if not torch.isfinite(rgb).all():
+            raise UserError("the given frames hold pixels that are not finite")
+        return rgb.to(self.device)
+
+    def _rollout(self, given: Tensor, total: int, sampler: Any, guidance: Mapping[str, float], seed: int) -> Tensor:
+        network = guide(self.network, self.blueprint.sources, guidance)
+
+        def window(first: Tensor, index: int) -> Tensor:
+            return self._window(first, sampler, network, torch_stream("dream", seed, index))
+
+        return rollout(window, given, total, self.num_frames)
+
+    @torch.no_grad()
+    def _window(self, first: Tensor, sampler: Any, network: Any, rng: torch.Generator) -> Tensor:
+        """One training window [b,t,3,h,w] that begins with the given frames."""
+        b = self.blueprint
+        codec: Any = self.codec
+        clip = Clip(rgb=first, fps=b.fps, dt=b.dt, batched=True)
+        shape = codec.latent_shape(b.num_frames, b.size, b.size)
+        conditions = {c.name: c.read(clip, codec, shape) for c in b.conditions}
+        denoise = reader(network, b.objective.path, b.objective.predict, conditions)
+        data = sampler(denoise, (len(first), *shape), rng, device=self.device)
+        rgb: Tensor = codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb
+        return torch.cat([first, rgb[:, first.shape[1] :]], 1)
+
+
+def shipped() -> dict[str, Path]:
+    """Folders of the models and codecs that ship, by name."""
+    root = Path(str(resources.files("kinema"))) / "weights"
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/blueprint.json"))}
+
+
+def find(name_or_folder: str | os.PathLike[str]) -> Path:
+    """The folder of a model. Raises UserError listing the models that ship where there is none."""
+    folder = Path(name_or_folder)
+    if (folder / "blueprint.json").is_file():
+        return folder
+    models = shipped()
+    if str(name_or_folder) in models:
+        return models[str(name_or_folder)]
+    if folder.exists():
+        raise UserError(f"{folder} is no model folder: it has no blueprint.json")
+    raise UserError(f"there is no model {str(name_or_folder)!r}: give a model folder or one that ships ({', '.join(models) or 'none'})")
+
+
+def load_blueprint(folder: Path) -> Blueprint:
+    """The blueprint of a model folder. Raises UserError where it is damaged or of parts kinema does not have."""
+    blueprint = from_json(read_json(folder / "blueprint.json"), str(folder / "blueprint.json"))
+    if not isinstance(blueprint, Blueprint):
+        raise UserError(f"{folder / 'blueprint.json'} holds no blueprint")
+    return blueprint
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill a network from a safetensors file, as 32-bit numbers. Raises UserError naming the file where it does not fit."""
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: the weights cannot be read ({error})") from None
+    wanted = module.state_dict()
+    for key in _differing(wanted, tensors):
+        raise UserError(f"{path}: these are the weights of another network (at {key!r})")
+    module.load_state_dict({key: value.to(wanted[key].dtype) for key, value in tensors.items()})
+
+
+def save_weights(module: nn.Module, path: Path, *, half: bool = False) -> None:
+    """Write a network's weights as safetensors, whole or not at all; `half` stores floating-point numbers in 16 bits."""
+    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    if half:
+        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    write_whole(path, save(state))
+
+
+def _differing(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Iterator[str]:
+    yield from sorted(wanted.keys() ^ given.keys())
+    yield from (key for key in wanted if key in given and wanted[key].shape != given[key].shape)
