@@ -60,8 +60,9 @@ def test_plain_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--num", "0"], "num"), (["--num", "-3"], "num"), (["--size", "0"], "size"), (["--frames", "1"], "frames"), (["--fps", "0"], "fps"),
-        (["--fps", "nan"], "fps"), (["--dt", "-1"], "dt"), (["--split", "up"], "split"), (["--shard-size", "0"], "shard-size"),
+        (["--num", "0"], "num"), (["--num", "-3"], "num"), (["--size", "0"], "size"), (["--frames", "1"], "frames"),
+        (["--fps", "0"], "fps"), (["--fps", "nan"], "fps"),
+        (["--dt", "-1"], "dt"), (["--split", "up"], "split"), (["--shard-size", "0"], "shard-size"),
         (["--workers", "0"], "workers"), (["--on", "moon"], "moon"), (["--out", "/dev/null/x"], "/dev/null/x"),
     ],
 )  # fmt: skip

@@ -50,7 +50,8 @@ def test_a_mixture_keeps_its_weights_and_depends_on_the_index_alone() -> None:
 
 
 def test_bad_mixtures() -> None:
-    for parts, weights in [((), None), ((world(),), (1.0, 1.0)), ((world(),), (0.0,)), ((world(), world()), (-1.0, 2.0)), ((world(length=0),), None)]:
+    two = (world(), world())
+    for parts, weights in [((), None), (two, (1.0,)), (two, (0.0, 0.0)), (two, (-1.0, 2.0)), ((world(length=0),), None)]:
         with pytest.raises(UserError):
             Mixture(parts, weights=weights)
 

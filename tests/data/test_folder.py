@@ -94,8 +94,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         open_dataset(tmp_path)
     table = tmp_path / "metadata.csv"
     for content, words in [
-        ("file_name,text\nabsent.mp4,x\n", "row 1 names absent.mp4"), ("name,text\na.mp4,x\n", "names no video"), ("file_name,text\n", "nothing to read"),
-    ]:  # fmt: skip
+        ("file_name,text\nabsent.mp4,x\n", "row 1 names absent.mp4"),
+        ("name,text\na.mp4,x\n", "names no video"),
+        ("file_name,text\n", "nothing to read"),
+    ]:
         table.write_text(content)
         with pytest.raises(UserError, match=words):
             open_dataset(tmp_path)

@@ -131,7 +131,8 @@ def test_another_dataset_is_not_overwritten(tmp_path: Path) -> None:
     generate(tmp_path / "d", small(), num=4)
     before = hashes(tmp_path / "d")
     for change, word in [
-        ({"num": 5}, "num"), ({"seed": 1}, "seed"), ({"split": "ood"}, "split"), ({"store": "all"}, "store"), ({"shard_size": 3}, "shard_size"),
+        ({"num": 5}, "num"), ({"seed": 1}, "seed"), ({"split": "ood"}, "split"), ({"store": "all"}, "store"),
+        ({"shard_size": 3}, "shard_size"),
     ]:  # fmt: skip
         with pytest.raises(UserError, match=word):
             generate(tmp_path / "d", small(), **{"num": 4, **change})  # type: ignore[arg-type]
@@ -176,7 +177,7 @@ def damaged(folder: Path, how: str) -> Path:
     if how == "missing":
         path.unlink()
     elif how == "cut":
-        path.write_bytes(data[: len(data) // 4])
+        path.write_bytes(data[:1500])
     else:
         data[700] ^= 1
         path.write_bytes(data)
@@ -190,11 +191,10 @@ def test_damage_is_named_and_repaired(tmp_path: Path, how: str) -> None:
     dataset = open_dataset(folder)
     assert dataset[0].num_frames == 6
     with pytest.raises(UserError, match=r"000001\.tar.*(missing|damaged)"):
-        for clip in (dataset[2], dataset[3]):
-            assert clip
-    with pytest.raises(UserError, match="000001") if how != "flipped" else pytest.raises(AssertionError):
-        shards.scan(path)
-        raise AssertionError
+        [dataset[2], dataset[3]]
+    if how != "flipped":
+        with pytest.raises(UserError, match=r"000001\.tar"):
+            shards.scan(path)
     generate(folder, small(), num=6, shard_size=2)
     generate(tmp_path / "new", small(), num=6, shard_size=2)
     assert hashes(folder) == hashes(tmp_path / "new")

