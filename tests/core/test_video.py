@@ -93,6 +93,15 @@ def test_a_picture_is_a_clip_of_one_frame(tmp_path: Path, suffix: str) -> None:
     assert read_video(path, fps=4).dt == 0.25
 
 
+@pytest.mark.parametrize("name", ["frame %03d.png", "http:x.png", "a*.mp4", "pipe:0.mkv"])
+def test_names_mean_nothing_but_names(tmp_path: Path, name: str) -> None:
+    if name.endswith(".png"):
+        write_png(tmp_path / name, noise(1)[0])
+    else:
+        write_video(tmp_path / name, noise(1), 10)
+    assert torch.equal(read_video(tmp_path / name).rgb, noise(1))
+
+
 def test_a_saved_clip_is_read_back(tmp_path: Path) -> None:
     Clip(rgb=noise(), fps=10, dt=0.2).save(tmp_path / "clip.safetensors")
     clip = read_video(tmp_path / "clip.safetensors", 1, 3)
@@ -170,6 +179,13 @@ def test_every_truncation_is_noticed(container: str) -> None:
     for share in (0.05, 0.3, 0.6, 0.8):
         with pytest.raises(UserError, match=r"cut short|damaged|0 frames"):
             read_video_bytes(data[: int(len(data) * share)], name="cut.mp4")
+
+
+def test_a_video_too_large_for_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinema.core.video._MOST_GB", 1e-5)
+    with pytest.raises(UserError, match="5 frames of 48 x 32 px would take"):
+        read_video_bytes(video_bytes(noise(), 10))
+    assert read_video_bytes(video_bytes(noise(), 10), 0, 2).num_frames == 2
 
 
 def test_sound_alone_is_no_video() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kinema.core import UserError, from_json, to_json
-from kinema.data import Dataset, Mixture, Simulated, Subset, split
+from kinema.data import Dataset, Fitted, Mixture, Simulated, Subset, split
 from kinema.simulators import SCENARIOS, make, scenario
 
 
@@ -65,6 +65,20 @@ def test_split_parts_the_clips() -> None:
     for held_out in (0, 20, 1.0, 0.0):
         with pytest.raises(UserError):
             split(world(length=20), held_out)
+
+
+def test_fitted_clips_are_as_a_model_takes_them() -> None:
+    source = world(length=6)
+    assert torch.equal(Fitted(source, size=16, num_frames=4, fps=10.0)[2].rgb, source[2].rgb)
+    assert Fitted(source, size=16, num_frames=4, fps=10.0)[2].has("bodies")
+    small = Fitted(source, size=8, num_frames=2, fps=5.0)[1]
+    assert (small.size, small.num_frames, small.fps, small.dt) == ((8, 8), 2, 5.0, 0.2)
+    windows = [Fitted(source, size=16, num_frames=2, fps=10.0)[i] for i in range(6)]
+    starts = [next(s for s in range(3) if torch.equal(source[i].rgb[s : s + 2], windows[i].rgb)) for i in range(6)]
+    assert len(set(starts)) > 1
+    assert torch.equal(Fitted(source, size=16, num_frames=2, fps=10.0, anywhere=False)[5].rgb, source[5].rgb[:2])
+    with pytest.raises(UserError, match="4 frames at 10 fps, 9 were expected"):
+        Fitted(source, size=16, num_frames=9, fps=10.0)[0]
 
 
 def test_datasets_are_parts() -> None:

@@ -29,6 +29,7 @@ from .files import write_whole
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif", ".m4v")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 IMAGE_FPS = 10.0
+_MOST_GB = 8
 
 # Without this list FFmpeg would also "play" text files, and follow playlists to other files and hosts.
 _FORMATS = (
@@ -176,10 +177,10 @@ def read_video(
 ) -> Clip:
     """Frames start..stop-1 of a video file as a Clip: rgb [t,3,h,w] uint8, fps, dt = 1/fps s unless tagged or given.
 
-    A picture is a Clip of one frame, at 10 fps unless `fps` is given; a .safetensors file is a saved Clip. Phones' rotation
+    `fps` overrides the rate that the file states. A picture is a Clip of one frame, at 10 fps; a .safetensors file is a saved Clip. Phones' rotation
     is applied. Where the frames of a file are unevenly spaced, the Clip holds at each time k/fps (fps = their mean rate)
     the frame that is nearest, and `meta["frame_times"]` says "uneven". Raises UserError naming the file where it is
-    missing, a folder, not allowed to be read, no video, empty, truncated or damaged.
+    missing, a folder, not allowed to be read, no video, empty, truncated, damaged or too large for the memory.
     """
     source = Path(path)
     if source.suffix.lower() == ".safetensors":
@@ -255,6 +256,7 @@ def _read(file: BinaryIO, name: str, start: int, stop: int | None, fps: float | 
             raise UserError(f"{name}: frames {start} to {stop} were asked of a video of {total} frames")
         file.seek(0)
         with _container(file, name) as container:
+            _check_memory(container, name, stop - start)
             rgb = _decode(container, name, timing.pick[start:stop])
     meta = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
     return Clip(rgb=rgb, fps=timing.fps, dt=dt or _tagged_dt(tags), text=tags.get("title"), meta=meta)
@@ -271,12 +273,19 @@ def _sentences(name: str) -> Iterator[None]:
 
 
 def _container(file: BinaryIO, name: str) -> Any:
-    container = av.open(file, options={"format_whitelist": _FORMATS})
+    container = av.open(_Nameless(file), options={"format_whitelist": _FORMATS})
     if not container.streams.video:
         container.close()
         raise UserError(f"{name}: holds no video stream")
     container.streams.video[0].codec_context.thread_count = 1
     return container
+
+
+class _Nameless:
+    """A file without its name, from which FFmpeg would guess the format: `%d.png` would be a series of files."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _timing(container: Any, name: str, fps: float | None) -> _Timing:
@@ -324,6 +333,16 @@ def _check_length(stream: Any, name: str, times: list[float]) -> None:
     missing = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - times[-1]
     if missing > 2.5 * (times[-1] - times[0]) / (len(times) - 1) + 0.01:
         raise UserError(f"{name}: the video is cut short: the last {missing:.2f} s of {stated} are missing")
+
+
+def _check_memory(container: Any, name: str, frames: int) -> None:
+    stream = container.streams.video[0].codec_context
+    gigabytes = frames * 3 * stream.width * stream.height / 1e9
+    if gigabytes > _MOST_GB:
+        raise UserError(
+            f"{name}: {frames} frames of {stream.width} x {stream.height} px would take {gigabytes:.0f} GB of memory, the most is"
+            f" {_MOST_GB} GB; cut it or make it smaller first"
+        )
 
 
 def _decode(container: Any, name: str, pick: list[int]) -> Tensor:

@@ -38,8 +38,8 @@ def open_dataset(
     with videos.txt; videos, each with a .txt of its name or none (also in folders below); or one video file.
 
     `fields` names the fields wanted of shards: dense truth that is not stored is rendered, None gives all of it,
-    ("rgb",) is fastest. `dt` is the physical time in s between the frames of plain videos, 1/fps unless they say so
-    themselves. Raises UserError saying what was looked for where there is nothing to read.
+    ("rgb",) is fastest. `dt` is the physical time in s between the frames of plain videos, 1/fps unless a row or the file
+    states it; `fps` overrides their rates. Raises UserError saying what was looked for where there is nothing to read.
     """
     place = Path(path)
     if not place.exists():
@@ -151,7 +151,7 @@ class Row:
 class Videos(Dataset):
     """Videos in a folder with captions beside them, or one video file.
 
-    `dt` is the physical time in s between frames for all of them, `fps` the rate taken for those that state none.
+    `dt` is the physical time in s between frames where a row states none, 1/fps if None; `fps` overrides the files' rates.
     """
 
     path: str = field(kw_only=False)

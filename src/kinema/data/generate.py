@@ -17,6 +17,7 @@ from .. import __version__
 from ..core.config import from_json, part, to_json
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
+from ..core.video import video_bytes
 from ..simulators import make
 from ..simulators.planar import Planar
 from .card import describe
@@ -83,6 +84,7 @@ def generate(
     `on` change a byte. Raises UserError where the folder holds anything else, or writing fails.
     """
     job = Job(world.split(split), num=num, seed=seed, split=split, store=store, shard_size=shard_size)
+    video_bytes(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), world.fps)  # a rate that no file can hold, before a folder is made
     workers = workers or max(1, min(cpus(), job.num // CLIPS_PER_WORKER))
     folder = Path(out)
     before = _claim(folder, job)

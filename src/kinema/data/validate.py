@@ -150,10 +150,13 @@ def contact_error(clip: Clip, gravity: Iterable[float]) -> float:
     x, v, r, m = (body[key] for key in ("position", "velocity", "radius", "mass"))
     left = m[:-1, :, None] * (v.diff(dim=0) - pull * dt)  # momentum that contacts must account for, [t-1,n,2]
     pairs = contacts["bodies"].tolist()
-    frames = (contacts["time"] / dt).floor().long().clamp(max=len(left) - 1).tolist()
+    # A frame at the very time of an impact shows what comes after it: the frame before is the last with a smaller time.
+    frames = (torch.searchsorted(torch.arange(len(x), dtype=torch.float64) * dt, contacts["time"]) - 1).tolist()
     met = [(frame, i) for frame, pair in zip(frames, pairs, strict=True) for i in pair if i >= 0]
     worst = [float((-contacts["impulse"]).clamp_min(0).max())] if pairs else [0.0]
     for k, (frame, pair) in enumerate(zip(frames, pairs, strict=True)):
+        if not 0 <= frame < len(left):
+            continue
         wait = float(contacts["time"][k]) - frame * dt
         for i in (i for i in pair if i >= 0):
             if met.count((frame, i)) > 1:
