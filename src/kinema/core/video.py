@@ -177,10 +177,11 @@ def read_video(
 ) -> Clip:
     """Frames start..stop-1 of a video file as a Clip: rgb [t,3,h,w] uint8, fps, dt = 1/fps s unless tagged or given.
 
-    `fps` overrides the rate that the file states. A picture is a Clip of one frame, at 10 fps; a .safetensors file is a saved Clip. Phones' rotation
-    is applied. Where the frames of a file are unevenly spaced, the Clip holds at each time k/fps (fps = their mean rate)
-    the frame that is nearest, and `meta["frame_times"]` says "uneven". Raises UserError naming the file where it is
-    missing, a folder, not allowed to be read, no video, empty, truncated, damaged or too large for the memory.
+    `fps` overrides the rate that the file states. A picture is a Clip of one frame, at 10 fps; a .safetensors file is a
+    saved Clip. Phones' rotation is applied. Where the frames of a file are unevenly spaced, the Clip holds at each time
+    k/fps (fps = their mean rate) the frame that is nearest, and `meta["frame_times"]` says "uneven". Raises UserError
+    naming the file where it is missing, a folder, not allowed to be read, no video, empty, truncated, damaged or too
+    large for the memory.
     """
     source = Path(path)
     if source.suffix.lower() == ".safetensors":
