@@ -77,8 +77,8 @@ class WorldModel:
     # --- files -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | os.PathLike[str]) -> Self:
-        """A model that ships with kinema, by name, or one saved in a folder.
+    def from_pretrained(cls, name_or_folder: str | os.PathLike[str] = SHIPPED) -> Self:
+        """A model that ships with kinema, by name (the one for planar worlds unless said otherwise), or one saved in a folder.
 
         Raises UserError naming the folder or file where there is no model, or a damaged one.
         """

@@ -1,0 +1,96 @@
+"""`kinema dream MODEL --from VIDEO|SCENARIO`: let a world model go on with a video."""
+
+from __future__ import annotations
+
+import json as _json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..core.clip import Clip
+from ..core.errors import UserError
+from ..core.video import fit, read_video, write_video
+from ..simulators import SCENARIOS, make, scenario
+from ..world_model import WorldModel
+
+
+def main(
+    model: Annotated[str, tyro.conf.Positional],
+    *,
+    source: Annotated[str, tyro.conf.arg(name="from", metavar="VIDEO|SCENARIO")],
+    out: str,
+    split: str = "id",
+    index: int = 0,
+    start: int = 0,
+    dt: float | None = None,
+    frames: int | None = None,
+    steps: int | None = None,
+    guidance: tuple[str, ...] = (),
+    seed: int = 0,
+    overwrite: bool = False,
+    json: bool = False,
+) -> int:
+    """Let a world model continue a video, or a scenario it is shown the beginning of.
+
+    The first frames are taken from the video (its central square, resized) or simulated; the rest is dreamt.
+
+    Args:
+        model: a model that ships (planar), or a model folder.
+        source: a video file, or the name of a scenario (uniform, parabola, collision, bounce).
+        out: the video to write (.mp4 or .mkv, lossless).
+        split: of a scenario: id, ood, or one of its levels.
+        index: of a scenario: which clip of the stream `seed`.
+        start: of a video: the first frame to show the model.
+        dt: of a video: physical time between two frames, in s, where it is not 1 / fps.
+        frames: length of the dream; beyond the training window it is dreamt window by window.
+        steps: of the sampler; the model's own if not given.
+        guidance: name=weight, any number of them.
+        seed: of the dream's noise (and of the scenario).
+        overwrite: replace the file if it is there.
+        json: print what was done as JSON.
+    """
+    target = Path(out)
+    if target.exists() and not overwrite:
+        raise UserError(f"{target} is already there; use --overwrite to replace it")
+    world = WorldModel.from_pretrained(model)
+    shown = _scenario(world, source, split, seed, index) if source in SCENARIOS else _video(world, source, start, dt)
+    dream = world.dream(shown, num_frames=frames, steps=steps, guidance=_weights(guidance), seed=seed)
+    write_video(target, dream.rgb, dream.fps, dt=dream.dt)
+    said = {"out": out, "frames": dream.num_frames, "fps": dream.fps, "dt": dream.dt, **dream.meta}
+    print(_json.dumps(said) if json else f"{target}: {dream.num_frames} frames, the first {world.condition_frames} as given, the rest dreamt")
+    return 0
+
+
+def _scenario(world: WorldModel, name: str, split: str, seed: int, index: int) -> Clip:
+    b = world.blueprint
+    return make(scenario(name, size=b.size, num_frames=b.num_frames, dt=b.dt, fps=b.fps).split(split), seed, index, ("rgb",))
+
+
+def _video(world: WorldModel, source: str, start: int, dt: float | None) -> Clip:
+    """The beginning of a user's video at the model's size and time step."""
+    b = world.blueprint
+    try:
+        clip = read_video(source, start=start, dt=dt)
+    except UserError as error:
+        if not Path(source).exists():
+            raise UserError(f"--from {source!r} is neither a file nor a scenario ({', '.join(SCENARIOS)})") from None
+        raise error
+    if clip.num_frames > 1 and clip.dt > b.dt * 1.001:
+        raise UserError(
+            f"{source}: one frame every {clip.dt:g} s is too few, the model wants one every {b.dt:g} s (say --dt if the physical step differs)"
+        )
+    if clip.num_frames > 1 and abs(clip.dt - b.dt) > 1e-6:
+        clip = fit(clip, b.size, fps=clip.fps * clip.dt / b.dt)
+    return fit(clip, b.size).replace(fps=b.fps, dt=b.dt)
+
+
+def _weights(given: tuple[str, ...]) -> dict[str, float]:
+    weights = {}
+    for entry in given:
+        name, _, value = entry.partition("=")
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            raise UserError(f"--guidance takes name=weight, got {entry!r}") from None
+    return weights

@@ -1,0 +1,76 @@
+"""`kinema train RECIPE`: every field of the recipe's stage is a flag."""
+
+from __future__ import annotations
+
+import json as _json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import tyro
+
+from ..core.config import to_json
+from ..data import Fitted, open_dataset, split
+from ..recipes import RECIPES
+from ..training import Stage, run
+
+
+def _command(name: str, recipe: ModuleType) -> Callable[..., int]:
+    default: Stage = getattr(recipe, name)()
+
+    def main(
+        stage: Annotated[Stage, tyro.conf.arg(name="")] = default,
+        *,
+        data: str | None = None,
+        out: str = f"runs/{name}",
+        resume: bool = False,
+        dry_run: bool = False,
+        json: bool = False,
+    ) -> int:
+        if data is not None:
+            stage = _fed(stage, data)
+        if dry_run:
+            _print(stage, json)
+            return 0
+        model = run(stage, Path(out), resume=resume)
+        print(_json.dumps({"model": str(model)}) if json else f"the trained model is in {model}")
+        return 0
+
+    first = (recipe.__doc__ or "").strip()
+    main.__doc__ = f"""{first}
+
+    Killed in any way, the same command with --resume goes on where it stopped and ends in the same weights.
+
+    Args:
+        stage: what is built, what it learns from, how the loop runs.
+        data: a dataset folder to learn from in place of the recipe's simulated clips: shards, videos + txt, or metadata.csv/jsonl.
+        out: folder of the run: stage.json, log.jsonl, checkpoints, dreams, and the trained model.
+        resume: go on with the run that is in the folder.
+        dry_run: say what would be built, its memory and time, and stop.
+        json: print the result as JSON.
+    """
+    return main
+
+
+def _fed(stage: Stage, folder: str) -> Stage:
+    """The stage learning from a folder, cut and resized as its model wants; `probes` of its clips are held out."""
+    b = stage.blueprint
+    clips = Fitted(open_dataset(folder, fields=("rgb",)), size=b.size, num_frames=b.num_frames, fps=b.fps)
+    learnt, held_out = split(clips, stage.probes)
+    return replace(stage, data=learnt, held_out=held_out)
+
+
+def _print(stage: Stage, json: bool) -> None:
+    from ..training.estimate import estimate
+    from ..training.stage import with_codec
+
+    made = estimate(with_codec(stage))
+    if json:
+        print(_json.dumps({"stage": to_json(stage), "estimate": made.to_json()}, indent=2))
+        return
+    print(made.table())
+
+
+VERBS: dict[str, Callable[..., Any]] = {name: _command(name, recipe) for name, recipe in RECIPES.items()}
