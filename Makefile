@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 STAMP := .venv/.made
-NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
+FIT := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '$(FIT)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .PHONY: help demo test lint clean
 
@@ -32,10 +32,9 @@ clean:
 	find src tests perf -name __pycache__ -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -n '$(PYTHON)' || { echo 'kinema needs Python 3.11 or newer: none was found as python3.11, python3.12, python3.13 or python3' >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "$$(command -v $(PYTHON)) lacks the venv module: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
-	@if [ -d .venv ] && ! $(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null; then rm -rf .venv; fi
+	@test -n '$(PYTHON)' || { echo 'kinema needs Python 3.11 or newer with its venv module, and none of python3.11, python3.12,' \
+	  'python3.13 and python3 is that (on Debian or Ubuntu: apt install python3.11-venv)' >&2; exit 1; }
+	@if [ -d .venv ] && ! $(BIN)/python -c '$(FIT)' 2>/dev/null; then rm -rf .venv; fi
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,dev]'
 	@touch $@

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
-from .scenario import WORLD, Planar, Ranges, Start, as_array, between
+from .scenario import ONE_BALL, WORLD, Planar, Ranges, Start, as_array, between
 
 
 @part
@@ -19,7 +19,7 @@ class Bounce(Planar):
     """
 
     name = "bounce"
-    splits = {"id": ((),), "ood": (("radius",), ("speed",), ("radius", "speed")), "r": (("radius",),), "v": (("speed",),), "both": (("radius", "speed"),)}
+    splits = ONE_BALL
     walls = (0.0, WORLD, 0.0, WORLD)
 
     radius: Ranges = ((0.7, 1.4),)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...core.config import part
-from .scenario import WORLD, Planar, Ranges, Start, as_array, between
+from .scenario import WORLD, Planar, Ranges, Splits, Start, as_array, between
 
 
 @part
@@ -20,7 +20,7 @@ class Collision(Planar):
     """
 
     name = "collision"
-    splits = {
+    splits: ClassVar[Splits] = {
         "id": ((),),
         "ood": (
             ("radius1",), ("speed1",), ("radius1", "radius2"), ("speed1", "speed2"), ("radius1", "speed1"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import UserError
+
 Array = NDArray[np.float64]
 Walls = tuple[float, float, float, float]
 WALL = -1
@@ -48,6 +50,7 @@ def motion(
     `position`, `velocity` [n,2] in m and m/s at time 0, `radius` [n] m, `mass` [n] kg, `times` [t] s, ascending from 0;
     `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
     shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic.
+    Raises UserError where impacts pile up without end, as on the way to rest.
     """
     x, v, now = np.array(position, float), np.array(velocity, float), 0.0
     g = np.array(gravity, float)
@@ -67,7 +70,10 @@ def motion(
         v = v + g * wait
         now += wait
         _bounce(x, v, np.asarray(radius, float), inverse_mass, pair, normal, restitution, now, contacts)
-    raise RuntimeError(f"more than {_MAX_EVENTS} impacts before t = {times[-1]:g} s")
+    raise UserError(
+        f"more than {_MAX_EVENTS} impacts in {now:g} s: discs that come to rest, as they do where restitution is below 1, are beyond"
+        " this closed form"
+    )
 
 
 def _next_impact(x: Array, v: Array, radius: Array, g: Array, walls: Walls | None) -> tuple[float, tuple[int, int], Array]:
@@ -112,8 +118,7 @@ def _reach(gap: float, speed: float, pull: float) -> float:
     if root < 0.0 or (pull > 0.0 and speed >= 0.0):
         return np.inf
     closing = float(np.sqrt(root))  # the closing speed at the wall
-    if closing == 0.0 and gap == 0.0:
-        return np.inf  # at rest on the wall
+    # A disc at rest on a wall that gravity pulls it to meets that wall at once, again and again, until `motion` refuses it.
     return 2.0 * gap / (closing - speed) if closing - speed > 0.0 and speed <= 0.0 else (-speed - closing) / pull
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
-from .scenario import WORLD, Planar, Ranges, Start, along, as_array, between
+from .scenario import ONE_BALL, WORLD, Planar, Ranges, Start, along, as_array, between
 
 
 @part
@@ -16,7 +16,7 @@ class Parabola(Planar):
     """One ball thrown horizontally under gravity (0, -2.5) m/s^2 (PhyWorld sec. 3, C.1)."""
 
     name = "parabola"
-    splits = {"id": ((),), "ood": (("radius",), ("speed",), ("radius", "speed")), "r": (("radius",),), "v": (("speed",),), "both": (("radius", "speed"),)}
+    splits = ONE_BALL
     gravity = (0.0, -2.5)
 
     radius: Ranges = ((0.7, 1.4),)

@@ -25,6 +25,14 @@ Start = tuple[Array, Array, Array]  # position [n,2] m, velocity [n,2] m/s, radi
 WORLD = 10.0  # m, width and height
 DEFAULT_DENSE = ("rgb", "segmentation", "flow", "occlusion")
 RED, BLUE = (255, 0, 0), (0, 0, 255)
+Splits = Mapping[str, tuple[tuple[str, ...], ...]]
+ONE_BALL: Splits = {  # PhyWorld's levels of a scenario with one ball
+    "id": ((),),
+    "ood": (("radius",), ("speed",), ("radius", "speed")),
+    "r": (("radius",),),
+    "v": (("speed",),),
+    "both": (("radius", "speed"),),
+}
 
 
 @part
@@ -36,7 +44,7 @@ class Planar(ABC):
     """
 
     name: ClassVar[str]
-    splits: ClassVar[Mapping[str, tuple[tuple[str, ...], ...]]]
+    splits: ClassVar[Splits]
     gravity: ClassVar[tuple[float, float]] = (0.0, 0.0)
     walls: ClassVar[Walls | None] = None
     palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
-from .scenario import WORLD, Planar, Ranges, Start, along, as_array, between
+from .scenario import ONE_BALL, WORLD, Planar, Ranges, Start, along, as_array, between
 
 
 @part
@@ -16,7 +16,7 @@ class Uniform(Planar):
     """One ball in uniform motion (PhyWorld sec. 3, C.1; ranges in m and m/s of the released code)."""
 
     name = "uniform"
-    splits = {"id": ((),), "ood": (("radius",), ("speed",), ("radius", "speed")), "r": (("radius",),), "v": (("speed",),), "both": (("radius", "speed"),)}
+    splits = ONE_BALL
 
     radius: Ranges = ((0.7, 1.4),)
     speed: Ranges = ((1.0, 4.0),)
