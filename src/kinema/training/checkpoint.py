@@ -37,13 +37,16 @@ def unpack_optimizer(optimizer: Optimizer, names: list[str], packed: Mapping[str
     for entry, value in packed.items():
         key, _, name = entry.partition("/")
         parameter = parameters[name]
-        optimizer.state[parameter][key] = value.clone() if key == "step" else value.to(parameter.device).clone()
+        optimizer.state[parameter][key] = value.to(parameter.device).clone()  # the step count too: fused AdamW wants it there
 
 
 def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, State], state: Mapping[str, Any], keep: int) -> Path:
-    """Write `folder/step-<step>` (one safetensors file per entry of `tensors`, and state.json), keep the newest `keep`."""
-    target = folder / f"step-{step:09d}"
-    temporary = folder / f".tmp-{step:09d}"
+    """Write `folder/step-<step>` (one safetensors file per entry of `tensors`, and state.json), keep the newest `keep`.
+
+    A checkpoint of the same step is replaced; at no moment is there none. Raises UserError where the disk is full or closed.
+    """
+    target = _place(folder, step)
+    temporary, former = folder / f".tmp-{step:09d}", folder / f".old-{step:09d}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -54,14 +57,29 @@ def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, State], state
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(former)
         temporary.rename(target)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(f"{target}: the checkpoint cannot be written ({getattr(error, 'strerror', None) or error})") from error
+    finally:
+        tidy(folder)
     for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
+        old.rename(folder / f".tmp-{old.name}")  # first, so that a half-removed one is not taken for a checkpoint
+    tidy(folder)
     return target
+
+
+def tidy(folder: Path) -> None:
+    """Finish what a killed process left: half-written folders go, a checkpoint moved aside goes back if nothing took its place."""
+    for former in folder.glob(".old-*"):
+        target = _place(folder, int(former.name.removeprefix(".old-")))
+        if target.exists():
+            shutil.rmtree(former)
+        else:
+            former.rename(target)
+    for temporary in folder.glob(".tmp-*"):
+        shutil.rmtree(temporary)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -69,10 +87,18 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / "state.json").exists())
 
 
+def _place(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:09d}"
+
+
 def load_checkpoint(path: Path) -> tuple[dict[str, State], dict[str, Any]]:
     """Tensors and state of one checkpoint. Raises UserError naming the file that is damaged."""
     try:
-        state = json.loads((path / "state.json").read_text())
-        return {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}, state
+        file = path / "state.json"
+        state = json.loads(file.read_text())
+        tensors: dict[str, State] = {}
+        for file in sorted(path.glob("*.safetensors")):
+            tensors[file.stem] = load_file(file)
     except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{path}: the checkpoint cannot be read ({error}); remove the folder to resume from an older one") from None
+        raise UserError(f"{file}: the checkpoint cannot be read ({error}); remove its folder to resume from an older one") from None
+    return tensors, state

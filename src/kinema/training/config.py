@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 from ..core.config import part
 from ..core.errors import UserError
+
+Precision = Literal["no", "bf16", "fp16"]
 
 
 @part
@@ -14,7 +16,8 @@ class Train:
     """Settings of the loop. `batch` counts clips per process and micro-batch; a step sees batch x accumulate x processes.
 
     AdamW with linear `warmup` steps and cosine decay to `final_lr` x `lr`; gradients clipped to norm `clip`; `ema` is the
-    decay of the averaged weights (0: none). `spike`: a loss above so many times the recent median rolls back.
+    decay of the averaged weights (0: none). `spike`: a loss above so many times the recent median rolls back. `workers`
+    processes read clips ahead (0: the training process does). Raises UserError for values that make no run.
     """
 
     steps: int = 1000
@@ -27,7 +30,7 @@ class Train:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.999
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Precision = "no"
     compile: bool = False
     spike: float = 10.0
     seed: int = 0
@@ -43,9 +46,15 @@ class Train:
                 raise UserError(f"train.{key} must be at least 1, got {getattr(self, key)}")
         for key in ("lr", "clip", "spike"):
             if not (math.isfinite(getattr(self, key)) and getattr(self, key) > 0):
-                raise UserError(f"train.{key} must be above 0, got {getattr(self, key)}")
-        if not 0 <= self.ema < 1:
-            raise UserError(f"train.ema must lie in [0, 1), got {self.ema}")
+                raise UserError(f"train.{key} must be a finite number above 0, got {getattr(self, key)}")
+        for key in ("weight_decay", "final_lr"):
+            if not (math.isfinite(getattr(self, key)) and getattr(self, key) >= 0):
+                raise UserError(f"train.{key} must be a finite number of 0 or more, got {getattr(self, key)}")
+        for name, decay in (("ema", self.ema), ("betas", self.betas[0]), ("betas", self.betas[1])):
+            if not 0 <= decay < 1:
+                raise UserError(f"train.{name} must lie in [0, 1), got {getattr(self, name)}")
+        if self.precision not in get_args(Precision):
+            raise UserError(f"train.precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
         if self.warmup < 0 or self.workers < 0:
             raise UserError(f"train.warmup and train.workers must not be negative, got {self.warmup} and {self.workers}")
 

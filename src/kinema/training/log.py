@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -11,23 +12,32 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..core.errors import UserError
 from ..core.files import write_whole
 
 QUIET_INTERVAL = 30.0  # s between lines where the output is no terminal
 
 
 class Log:
-    """`log.jsonl` of a run. On resume, lines of steps that will be done again are dropped."""
+    """`log.jsonl` of a run. On resume and after a roll-back, lines of steps that will be done again are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
-        write_whole(path, "".join(f"{line}\n" for line in kept))
+        self.rewind(step)
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines of steps after `step`."""
+        kept = [line for line in _lines(self.path) if json.loads(line)["step"] <= step]
+        write_whole(self.path, "".join(f"{line}\n" for line in kept))
 
     def write(self, row: dict[str, Any]) -> None:
-        """Append one row."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Append one row; a figure that is not finite becomes null, since JSON has no word for it."""
+        plain = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(plain, allow_nan=False) + "\n")
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror or error})") from error
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +24,7 @@ from ..core.errors import UserError
 from ..core.files import make_folder
 from ..core.rng import torch_stream
 from .batches import Clips, Schedule, batches
-from .checkpoint import checkpoints, load_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
+from .checkpoint import checkpoints, load_checkpoint, pack_optimizer, save_checkpoint, tidy, unpack_optimizer
 from .config import Train
 from .ema import Average
 from .guard import PATIENCE, Guard
@@ -79,21 +82,30 @@ class _Loop:
         self.run, self.config, self.folder = run, run.config, folder
         # A second run in one process may want another precision than the first.
         AcceleratorState._reset_state(reset_partial_state=False)
-        self.accelerator = Accelerator(mixed_precision=self.config.precision, cpu=not torch.cuda.is_available())
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu and self.config.precision == "fp16":
+            raise UserError("train.precision fp16 needs a GPU: use bf16 or no")
+        self.accelerator = Accelerator(mixed_precision=self.config.precision, cpu=on_cpu)
         self.device, self.rank = self.accelerator.device, self.accelerator.process_index
         self.main = self.accelerator.is_main_process
         self.model = run.model.to(self.device)
         self.groups = _groups(self.model)
         self.average = Average(self.model, self.config.ema) if self.config.ema else None
         raw = {name: self._optimizer(list(group.values())) for name, group in self.groups.items()}
+        if self.config.compile:
+            _compile(self.model, self.device)
         self.learner = self.accelerator.prepare(_Learner(self.model))
         self.optimizers = {name: self.accelerator.prepare(optimizer) for name, optimizer in raw.items()}
         self.guard = Guard(self.config.spike)
-        self.step, self.lowest, self.rollbacks = 0, float("inf"), 0
+        self.step, self.lowest, self.rollbacks = 0, math.inf, 0
         self.waited = self.worked = 0.0
+        self.counted = 0  # steps since the last log line
+        self.asked: Callable[[], bool] = lambda: False
+        self.stopping = False
         if run.clips.length == 0:
             raise UserError("there is no clip to train on")
-        self.schedule = Schedule(run.clips.length, self.config.batch, self.config.accumulate, self.accelerator.num_processes, self.config.seed)
+        c, processes = self.config, self.accelerator.num_processes
+        self.schedule = Schedule(run.clips.length, c.batch, c.accumulate, processes, c.seed)
 
     def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         c = self.config
@@ -107,10 +119,11 @@ class _Loop:
         bar = Bar(self.config.steps, self.step, show=self.main and not self.run.quiet)
         self.learner.train()
         try:
-            with _interruptible() as stopped:
-                while self.step < self.config.steps and not stopped():
-                    self._stretch(log, bar, stopped)
-                if stopped() and self.step < self.config.steps:
+            with _interruptible() as asked:
+                self.asked = asked
+                while self.step < self.config.steps and not self.stopping:
+                    self._stretch(log, bar)
+                if self.step < self.config.steps:
                     self._save()
                     bar.say(f"stopped after step {self.step}; go on with --resume")
                     raise KeyboardInterrupt
@@ -119,22 +132,24 @@ class _Loop:
         self.accelerator.wait_for_everyone()
         return self.average.copy_of(self.model) if self.average else self.model
 
-    def _stretch(self, log: Log | None, bar: Bar, stopped: Callable[[], bool]) -> None:
+    def _stretch(self, log: Log | None, bar: Bar) -> None:
         """Steps until the end, an interruption, or a roll-back."""
         source = batches(self.run.clips, self.schedule, self.rank, self.step, self.config.steps, self.config.workers)
-        while self.step < self.config.steps and not stopped():
+        while self.step < self.config.steps and not self.stopping:
             began = time.perf_counter()
             micros = [next(source) for _ in range(self.config.accumulate)]
             fetched = time.perf_counter()
             try:
                 figures = {} if self.step in self.guard.skipped else self._take(micros)
             except _Refused as reason:
-                bar.say(self._roll_back(str(reason)))
+                self._roll_back(str(reason), log, bar)
                 return
             self.step += 1
+            self.counted += 1
             self.waited += fetched - began
             self.worked += time.perf_counter() - began
             self._after(figures, log, bar)
+            self.stopping = self._agreed(self.asked())
 
     def _take(self, micros: list[Clip]) -> dict[str, float]:
         """One step of every optimiser the objective asks for; the figures to log."""
@@ -173,7 +188,8 @@ class _Loop:
         value = self._mean([loss.value.detach() for loss in losses])
         norm = self.accelerator.clip_grad_norm_(list(self.groups[group].values()), self.config.clip)
         norm = float(norm) if norm is not None else 0.0
-        reason = self.guard.verdict(value, norm)
+        # 16-bit gradients may overflow: the scaler then leaves the step out and scales less.
+        reason = self.guard.verdict(value, 0.0 if self.accelerator.scaler else norm)
         if reason:
             raise _Refused(reason)
         optimizer = self.optimizers[group]
@@ -190,6 +206,12 @@ class _Loop:
         mean = torch.stack([value.float().to(self.device) for value in values]).mean()
         return float(self.accelerator.reduce(mean, "mean")) if self.accelerator.num_processes > 1 else float(mean)
 
+    def _agreed(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: all must stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        return bool(self.accelerator.reduce(torch.tensor(float(asked), device=self.device), "sum") > 0)
+
     # --- between steps -----------------------------------------------------------------------------------------------
 
     def _after(self, figures: dict[str, float], log: Log | None, bar: Bar) -> None:
@@ -198,17 +220,18 @@ class _Loop:
         if figures:
             bar.update(step, f"loss {figures['loss']:.4g}")
         if log and figures and (step % c.log_every == 0 or last):
-            rate = self.schedule.batch * self.schedule.accumulate * self.schedule.processes * c.log_every / max(self.worked, 1e-9)
-            extra = {"lr": c.rate(step - 1), "clips_per_s": rate, "wait_share": self.waited / max(self.worked, 1e-9)}
-            log.write({"step": step, **figures, **extra})
+            clips = c.batch * c.accumulate * self.schedule.processes * self.counted
+            rates = {"clips_per_s": clips / max(self.worked, 1e-9), "wait_share": self.waited / max(self.worked, 1e-9)}
+            log.write({"step": step, **figures, "lr": c.rate(step - 1), **rates})
         if step % c.log_every == 0:
-            self.waited = self.worked = 0.0
+            self.waited, self.worked, self.counted = 0.0, 0.0, 0
         probed = self._probe(log, bar) if self.run.probe and (step % c.probe_every == 0 or last) else {}
-        if step % c.save_every == 0 or last:
-            self._save()
-        if self.run.best and probed.get(self.run.best, float("inf")) < self.lowest and self.main:
+        if self.run.best and probed.get(self.run.best, math.inf) < self.lowest:
             self.lowest = probed[self.run.best]
             save_checkpoint(self.run.out / "best", step, {"model": self._weights()}, {"figures": probed}, keep=1)
+        if step % c.save_every == 0 or last:
+            self._save()
+            self.rollbacks = 0
 
     def _probe(self, log: Log | None, bar: Bar) -> dict[str, float]:
         """Figures of the averaged model on held-out clips, on the main process; its random numbers are its own."""
@@ -244,7 +267,11 @@ class _Loop:
 
     def _restore(self) -> None:
         """Go back to the newest checkpoint; a new run writes its first one, so that there is always one."""
+        if self.main:
+            tidy(self.folder)
+        self.accelerator.wait_for_everyone()
         found = checkpoints(self.folder)
+        self.accelerator.wait_for_everyone()  # nobody writes before all have looked
         if not found:
             return self._save()
         tensors, state = load_checkpoint(found[-1])
@@ -254,28 +281,43 @@ class _Loop:
                 self.average.load(tensors["average"])
             for name, optimizer in self.optimizers.items():
                 unpack_optimizer(optimizer.optimizer, list(self.groups[name]), tensors[f"optimizer-{name}"])
+            if self.accelerator.scaler and state["scaler"]:
+                self.accelerator.scaler.load_state_dict(state["scaler"])
+            self.guard.recent = state["recent"]
+            self.guard.skipped = sorted({*self.guard.skipped, *state["skipped"]})
+            self.step, self.lowest = state["step"], state["lowest"]
         except (KeyError, RuntimeError) as error:
             raise UserError(f"{found[-1]}: this checkpoint is of another model or other settings ({str(error).splitlines()[0]})") from None
-        if self.accelerator.scaler and state["scaler"]:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.guard.recent = state["recent"]
-        self.guard.skipped = sorted({*self.guard.skipped, *state["skipped"]})
-        self.step, self.lowest = state["step"], state["lowest"]
         return None
 
-    def _roll_back(self, reason: str) -> str:
-        """Leave this step's batch out for good and return to the newest checkpoint; the sentence that says so."""
+    def _roll_back(self, reason: str, log: Log | None, bar: Bar) -> None:
+        """Leave this step's batch out for good, say so, and return to the newest checkpoint."""
         bad = self.step
-        clips = [self.schedule.indices(bad, m, r) for m in range(self.config.accumulate) for r in range(self.accelerator.num_processes)]
-        where = f"step {bad}, clips {', '.join(str(i) for part in clips for i in part)}"
+        places = [(micro, rank) for micro in range(self.config.accumulate) for rank in range(self.accelerator.num_processes)]
+        clips = [index for place in places for index in self.schedule.indices(bad, *place)]
+        where = f"step {bad}, clips {', '.join(map(str, clips))}"
         self.rollbacks += 1
         if self.rollbacks > PATIENCE:
-            raise UserError(f"training was given up after {PATIENCE} roll-backs; the last: {reason} ({where})")
+            raise UserError(
+                f"training was given up after {PATIENCE} roll-backs in a row; the last: {reason} ({where}); if every batch ends so, "
+                "start again in another folder with a lower train.lr or a longer train.warmup"
+            )
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         self.guard.skipped.append(bad)
         self._restore()
-        return f"{reason} ({where}): that batch is left out, going on from step {self.step}"
+        if log:
+            log.rewind(self.step)
+            log.write({"step": self.step, "left_out": bad, "clips": clips, "reason": reason})
+        bar.say(f"{reason} ({where}): that batch is left out, going on from step {self.step}")
+
+
+def _compile(model: nn.Module, device: torch.device) -> None:
+    """Compile in place, so that weights keep their names; a model without a forward of its own (a codec) child by child."""
+    if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+        raise UserError("train.compile needs a C++ compiler on a CPU, and there is none")
+    for module in (model,) if type(model).forward is not nn.Module.forward else model.children():
+        module.compile()
 
 
 def _groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.clip import Clip
 from ..core.config import from_json, part, to_json
@@ -21,6 +21,7 @@ from ..data import Dataset
 from ..world_model import Blueprint, WorldModel, find, load_blueprint, load_weights, save_weights
 from .config import Train
 from .loop import Run, train
+from .processes import processes
 
 STANDARDISE = 256  # clips whose latents give a new codec its mean and scale
 
@@ -32,6 +33,7 @@ class Stage:
     `codec` names a trained codec (a model folder, or one that ships) whose weights and shape are taken; where it is empty
     the stage trains the blueprint's codec itself. `start` names a model whose weights training begins from.
     `metrics` judge `probes` clips of `held_out`; the first one, if lower is better, marks the best checkpoint.
+    `cache` keeps every clip's latents in memory (as 16-bit numbers) once they are encoded, for data that has an end.
     """
 
     blueprint: Blueprint
@@ -42,57 +44,99 @@ class Stage:
     probes: int = 16
     codec: str = ""
     start: str = ""
+    cache: bool = False
 
 
 def run(stage: Stage, out: Path, *, resume: bool = False) -> Path:
     """Train a stage in the folder `out` and write the result to out/model; gives that folder.
 
-    Raises UserError where the folder holds another run, or the stage does not fit together.
+    Going on with a run that is done changes nothing. Raises UserError where the folder holds another run, or the stage does
+    not fit together.
     """
     stage = with_codec(stage)
-    _claim(stage, out, resume)
-    if not resume and stage.train.steps < 1:
-        raise UserError("there is nothing to train: train.steps is 0")
+    _check_folder(stage, out, resume)
+    folder = out / "model"
+    if resume and folder.exists():
+        return folder
+    prepared = assemble(stage, out)
+    processes().wait_for_everyone()  # nobody writes before all have looked
+    if processes().is_main_process and not resume:
+        make_folder(out)
+        write_json(out / "stage.json", to_json(stage))
+    trained = train(prepared, resume=resume)
+    if processes().is_main_process:
+        _write_model(stage, prepared, trained, folder)
+    processes().wait_for_everyone()
+    return folder
+
+
+def assemble(stage: Stage, out: Path) -> Run:
+    """What the loop takes of a stage whose codec is settled (`with_codec`). Raises UserError where parts do not fit together."""
     torch.manual_seed(stage.train.seed)
     codec, network = stage.blueprint.build()
     if stage.codec:
         load_weights(codec, find(stage.codec) / "codec.safetensors")
-    learns_codec = network is None
     model = codec if network is None else network
     if stage.start:
-        load_weights(model, find(stage.start) / ("codec.safetensors" if learns_codec else "model.safetensors"))
-    prepare = None
-    if not learns_codec:
+        load_weights(model, find(stage.start) / ("codec.safetensors" if network is None else "model.safetensors"))
+    if network is not None:
         codec = codec.eval().requires_grad_(False)
-        prepare = _Encoder(stage.blueprint, codec)
-    probe = _Probe(stage, codec, out / "dreams") if stage.metrics else None
-    best = stage.metrics[0].name if stage.metrics and not stage.metrics[0].higher_is_better else None
-    trained = train(
-        Run(
-            model=model, objective=stage.blueprint.objective.build(), clips=stage.data, config=stage.train, out=out,
-            prepare=prepare, probe=probe, best=best,
-        ),
-        resume=resume,
-    )  # fmt: skip
-    folder = out / "model"
-    if learns_codec:
-        standardise(trained, [stage.data[i] for i in range(STANDARDISE)])
-        write_codec(stage.blueprint, trained, folder)
+    elif not any(True for _ in codec.parameters()):
+        raise UserError("this stage has nothing to train: its codec holds no weights, and there is no model")
+    if stage.cache and stage.data.length is None:
+        raise UserError("cache keeps the latents of all clips in memory: the data needs a length")
+    _check_clips(stage)
+    judge = stage.metrics[0] if stage.metrics else None
+    return Run(
+        model=model,
+        objective=stage.blueprint.objective.build(),
+        clips=stage.data,
+        config=stage.train,
+        out=out,
+        prepare=None if network is None else _Encoder(stage.blueprint, codec, stage.cache),
+        probe=_Probe(stage, codec, out / "dreams") if judge else None,
+        best=judge.name if judge and not judge.higher_is_better else None,
+    )
+
+
+def _write_model(stage: Stage, prepared: Run, trained: nn.Module, folder: Path) -> None:
+    """The model's folder, whole or not at all."""
+    temporary = folder.with_name(".tmp-model")
+    shutil.rmtree(temporary, ignore_errors=True)
+    if isinstance(prepared.prepare, _Encoder):
+        WorldModel(stage.blueprint, prepared.prepare.codec, trained).save_pretrained(temporary)
     else:
-        WorldModel(stage.blueprint, codec, trained).save_pretrained(folder)
-    return folder
+        standardise(trained, _first(stage.data, STANDARDISE))
+        write_codec(stage.blueprint, trained, temporary)
+    temporary.rename(folder)
 
 
 def with_codec(stage: Stage) -> Stage:
     """The stage with the shape of the trained codec it names. Raises UserError where a network has no codec to stand on."""
-    from dataclasses import replace
+    if stage.codec:
+        return replace(stage, blueprint=replace(stage.blueprint, codec=load_blueprint(find(stage.codec)).codec))
+    if stage.blueprint.model is not None and any(True for _ in stage.blueprint.codec.build().parameters()):
+        raise UserError("this stage trains a network on a codec that has to be trained first: name it with --codec")
+    return stage
 
-    if not stage.codec:
-        learnt = any(True for _ in stage.blueprint.codec.build().parameters()) if stage.blueprint.model is not None else False
-        if learnt:
-            raise UserError("this stage trains a network on a codec that has to be trained first: name it with --codec")
-        return stage
-    return replace(stage, blueprint=replace(stage.blueprint, codec=load_blueprint(find(stage.codec)).codec))
+
+def _first(data: Dataset, count: int) -> list[Clip]:
+    return [data[i] for i in range(count if data.length is None else min(count, data.length))]
+
+
+def _check_clips(stage: Stage) -> None:
+    """Raise UserError unless the clips are what the blueprint is made for."""
+    b = stage.blueprint
+    for where, data in (("data", stage.data), ("held_out", stage.held_out)):
+        if data.length == 0:
+            raise UserError(f"{where}: there is no clip")
+        clip = data[0]
+        if (clip.num_frames, *clip.size) != (b.num_frames, b.size, b.size):
+            height, width = clip.size
+            wanted, got = f"{b.num_frames} frames of {b.size} x {b.size} px", f"{clip.num_frames} frames of {width} x {height} px"
+            raise UserError(f"{where}: the blueprint is made for {wanted}, the clips have {got}")
+        if b.model is not None and abs(clip.dt - b.dt) > 1e-6:
+            raise UserError(f"{where}: the blueprint is made for a time step of {b.dt:g} s, the clips have {clip.dt:g} s")
 
 
 def write_codec(blueprint: Blueprint, codec: nn.Module, folder: Path, *, half: bool = False) -> None:
@@ -108,26 +152,24 @@ def standardise(codec: Any, clips: Sequence[Clip]) -> None:
     codec.eval()
     codec.mean.zero_()
     codec.std.fill_(1)
-    device = codec.mean.device
-    batches = [Clip.stack(clips[i : i + 16]).map(lambda x: x.to(device)) for i in range(0, len(clips), 16)]
-    data = torch.cat([codec.encode(batch).data.double() for batch in batches])
+    batches = (Clip.stack(clips[i : i + 16]) for i in range(0, len(clips), 16))
+    data = torch.cat([codec.encode(batch.map(lambda x: x.to(codec.mean.device))).data.double() for batch in batches])
     codec.mean.copy_(data.mean((0, 1, 3, 4)))
     codec.std.copy_(data.std((0, 1, 3, 4)).clamp_min(1e-6))
 
 
-def _claim(stage: Stage, out: Path, resume: bool) -> None:
-    """Write the resolved stage into the run's folder, or check that it is the one that was started there."""
-    path, config = out / "stage.json", to_json(stage)
+def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
+    """Raise UserError unless `out` is free, or with `resume` holds the run of this very stage."""
+    path = out / "stage.json"
     if not path.exists():
         if resume:
             raise UserError(f"there is no run to resume in {out}: it has no stage.json")
-        make_folder(out)
-        write_json(path, config)
         return
     if not resume:
         raise UserError(f"{out} already holds a training run; use --resume to go on with it, or another folder")
-    from_json(read_json(path), str(path))
-    for where in _differences(read_json(path), config):
+    old = read_json(path)
+    from_json(old, str(path))
+    for where in _differences(old, to_json(stage)):
         raise UserError(f"{out} holds a run with other settings (at {where}): resume with the same ones, or use another folder")
 
 
@@ -139,13 +181,27 @@ def _differences(old: Any, new: Any, where: str = "stage") -> list[str]:
 
 
 class _Encoder:
-    """Turns a batch into latents and conditions with the frozen codec, moved to the batch's device."""
+    """Turns a batch into latents and conditions with the frozen codec, moved to the batch's device.
 
-    def __init__(self, blueprint: Blueprint, codec: nn.Module) -> None:
+    With `cache`, each clip is encoded alone, so that what is kept does not depend on which clips came with it.
+    """
+
+    def __init__(self, blueprint: Blueprint, codec: Any, cache: bool) -> None:
         self.blueprint, self.codec = blueprint, codec
+        self.kept: dict[int, Tensor] | None = {} if cache else None
 
     def __call__(self, batch: Clip) -> Any:
-        return self.blueprint.encode(self.codec.to(batch.rgb.device), batch)
+        self.codec.to(batch.rgb.device)
+        if self.kept is None:
+            return self.blueprint.encode(self.codec, batch)
+        places = [clip["place"] for clip in batch.meta["clips"]]
+        for i, place in enumerate(places):
+            if place not in self.kept:
+                alone = Clip(rgb=batch.rgb[i : i + 1], fps=batch.fps, dt=batch.dt, batched=True)
+                self.kept[place] = self.codec.encode(alone).data[0].half().cpu()
+        data = torch.stack([self.kept[place] for place in places]).to(batch.rgb.device).float()
+        groups = {"rgb": (0, data.shape[2])}
+        return self.blueprint.encode(self.codec, batch, Latents(data, groups=groups))
 
 
 class _Probe:
@@ -153,7 +209,7 @@ class _Probe:
 
     def __init__(self, stage: Stage, codec: nn.Module, folder: Path) -> None:
         self.stage, self.codec, self.folder = stage, codec, folder
-        self.truth = Clip.stack([stage.held_out[i] for i in range(stage.probes)])
+        self.truth = Clip.stack(_first(stage.held_out, stage.probes))
 
     def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
         dream = self._dream(model)
@@ -177,13 +233,3 @@ class _Probe:
         dream = world.dream(self.truth, seed=self.stage.train.seed)
         model.train(training)
         return dream
-
-
-def describe(stage: Stage) -> dict[str, Any]:
-    """Settings of the loop as plain values, for a card."""
-    return asdict(stage.train)
-
-
-def copy_run(source: Path, target: Path) -> None:
-    """Copy a run's model folder, whole."""
-    shutil.copytree(source / "model", target)
