@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.clip import Clip
-from ..core.config import from_json
+from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
 from .planar import Bounce, Collision, Parabola, Planar, Uniform
@@ -19,13 +19,14 @@ __all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "make", "r
 
 
 def scenario(name: str, **fields: Any) -> Planar:
-    """The registered scenario `name` with some of its fields set. Raises UserError listing the names if there is none."""
+    """The registered scenario `name` with some of its fields set.
+
+    Raises UserError listing the names if there is none, and naming a field that is unknown or wrong.
+    """
     if name not in SCENARIOS:
         raise UserError(f"there is no scenario named {name!r}; there are {', '.join(SCENARIOS)}")
-    try:
-        return SCENARIOS[name](**fields)
-    except TypeError as error:
-        raise UserError(f"scenario {name}: {error}") from None
+    world: Planar = from_json({"part": name_of(SCENARIOS[name]), **fields}, f"scenario {name}")
+    return world
 
 
 def make(world: Planar, seed: int, index: int, fields: Sequence[str] | None = None) -> Clip:

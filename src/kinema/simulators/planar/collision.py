@@ -33,6 +33,7 @@ class Collision(Planar):
         "r1v1": (("radius1", "speed1"),),
         "all": (("radius1", "radius2", "speed1", "speed2"),),
     }  # fmt: skip
+    abreast = 2
 
     radius: Ranges = ((0.5, 1.5),)
     speed: Ranges = ((1.0, 4.0),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,7 +107,7 @@ def _meet(dx: Array, dv: Array, distance: float) -> float:
     if root < 0.0:
         return np.inf
     # The stable form of (-approach - sqrt(root)) / speed2; discs that already touch meet now.
-    return max(room / (-approach + np.sqrt(root)), 0.0)
+    return max(room / (-approach + math.sqrt(root)), 0.0)
 
 
 def _reach(gap: float, speed: float, pull: float) -> float:
@@ -117,7 +118,7 @@ def _reach(gap: float, speed: float, pull: float) -> float:
     root = speed**2 - 2.0 * pull * gap
     if root < 0.0 or (pull > 0.0 and speed >= 0.0):
         return np.inf
-    closing = float(np.sqrt(root))  # the closing speed at the wall
+    closing = math.sqrt(root)  # the closing speed at the wall
     # A disc at rest on a wall that gravity pulls it to meets that wall at once, again and again, until `motion` refuses it.
     return 2.0 * gap / (closing - speed) if closing - speed > 0.0 and speed <= 0.0 else (-speed - closing) / pull
 

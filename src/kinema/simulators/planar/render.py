@@ -57,7 +57,8 @@ class _Discs:
     def _distance(self, n: int) -> NDArray[np.float32]:
         grid = np.arange(self.window[n]) + 0.5
         offset = (self.corner[n][:, :, None] + grid - self.center[:, n, :, None]) ** 2
-        return np.sqrt(offset[:, 1, :, None] + offset[:, 0, None, :]).astype(np.float32)
+        distance: NDArray[np.float32] = np.sqrt(offset[:, 1, :, None] + offset[:, 0, None, :]).astype(np.float32)
+        return distance
 
     def place(self, n: int, t: int) -> tuple[slice, slice]:
         """Rows and columns of body n's window in frame t."""
@@ -124,7 +125,7 @@ def _occlusion(discs: _Discs, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
                 continue
             cx, cy = discs.center[1:, above, 0, None, None], discs.center[1:, above, 1, None, None]
             gone = gone | (np.hypot(x - cx, y - cy) < discs.radius[1:, above, None, None])
-        for t in np.flatnonzero(gone.any((1, 2))):
+        for t in np.flatnonzero(gone.any((1, 2))).tolist():
             rows, cols = discs.place(n, t)
             hidden[t, rows, cols] |= gone[t] & (ids[t, rows, cols] == n + 1)
     return hidden

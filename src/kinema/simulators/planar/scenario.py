@@ -48,6 +48,7 @@ class Planar(ABC):
     gravity: ClassVar[tuple[float, float]] = (0.0, 0.0)
     walls: ClassVar[Walls | None] = None
     palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)
+    abreast: ClassVar[int] = 1  # balls that must fit side by side
 
     size: int = 128
     num_frames: int = 32
@@ -63,9 +64,16 @@ class Planar(ABC):
             value = getattr(self, key)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{self.name}: {key} must be above 0, got {value}")
+        for key in ("before", "after", "visible_frames"):
+            if getattr(self, key, 0) < 0:
+                raise UserError(f"{self.name}: {key} must not be negative, got {getattr(self, key)}")
         for key, value in vars(self).items():
-            if key.startswith(("radius", "speed")):
-                _check_ranges(f"{self.name}: {key}", value)
+            if key.startswith("radius"):
+                _check_ranges(f"{self.name}: {key}", value, low=1e-3, high=WORLD / 2 / self.abreast)
+            elif key.startswith("speed"):
+                _check_ranges(f"{self.name}: {key}", value, low=0.0, high=math.inf)
+        if not self.outside:
+            raise UserError(f"{self.name}: outside names no alternative; ((),) means inside every range")
         for alternative in self.outside:
             for key in alternative:
                 if not hasattr(self, f"{key.rstrip('12')}_outside"):
@@ -89,10 +97,11 @@ class Planar(ABC):
         if params["mirrored"]:
             position = position * [-1.0, 1.0] + [WORLD, 0.0]
             velocity = velocity * [-1.0, 1.0]
-        mass = math.pi * radius**2
-        times = np.arange(self.num_frames) * self.dt
+        mass: Array = math.pi * radius**2
+        times: Array = np.arange(self.num_frames) * self.dt
         run = motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls)
         bodies = self._bodies(run, radius, mass)
+        dense: dict[str, Any] = self.render(bodies, DEFAULT_DENSE if fields is None else fields)
         return Clip(
             fps=self.fps,
             dt=self.dt,
@@ -102,7 +111,7 @@ class Planar(ABC):
             energy=_energy(bodies, self.gravity),
             camera=Camera.planar(self.size, self.size, WORLD, self.num_frames),
             text=self._caption(params),
-            **self.render(bodies, DEFAULT_DENSE if fields is None else fields),
+            **dense,
         )
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
@@ -129,7 +138,7 @@ class Planar(ABC):
     def _bodies(self, run: Motion, radius: Array, mass: Array) -> dict[str, torch.Tensor]:
         frames, count = run.position.shape[:2]
         color = np.array(self.palette[:count], np.uint8)
-        shared = {"radius": radius, "mass": mass, "color": color}
+        shared: dict[str, NDArray[Any]] = {"radius": radius, "mass": mass, "color": color}
         grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
         return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
 
@@ -159,12 +168,13 @@ def along(rng: np.random.Generator, radius: float, speed: float, visible: float)
     return float(rng.uniform(radius, high)) if high > radius else float(radius + rng.uniform(0.0, 0.5))
 
 
-def _check_ranges(where: str, ranges: Any) -> None:
-    for low, high in ranges:
-        if not (math.isfinite(low) and math.isfinite(high) and 0.0 <= low <= high):
-            raise UserError(f"{where} must hold intervals 0 <= low <= high, got ({low}, {high})")
+def _check_ranges(where: str, ranges: Ranges, *, low: float, high: float) -> None:
     if not ranges:
         raise UserError(f"{where} holds no interval")
+    for first, last in ranges:
+        if not (low <= first <= last <= high and math.isfinite(last)):
+            most = f" <= {high:g}" if math.isfinite(high) else ""
+            raise UserError(f"{where} must hold intervals {low:g} <= low <= high{most}, got ({first}, {last})")
 
 
 def _contacts(run: Motion) -> dict[str, torch.Tensor]:
