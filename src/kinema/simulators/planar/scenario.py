@@ -98,7 +98,7 @@ class Planar(ABC):
             position = position * [-1.0, 1.0] + [WORLD, 0.0]
             velocity = velocity * [-1.0, 1.0]
         mass: Array = math.pi * radius**2
-        times: Array = np.arange(self.num_frames) * self.dt
+        times = np.arange(self.num_frames, dtype=np.float64) * self.dt
         run = motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls)
         bodies = self._bodies(run, radius, mass)
         dense: dict[str, Any] = self.render(bodies, DEFAULT_DENSE if fields is None else fields)
