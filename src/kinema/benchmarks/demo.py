@@ -10,7 +10,8 @@ from ..core.config import part, to_json
 from ..core.errors import UserError
 from ..metrics import select
 from ..simulators import make, scenario
-from .phyworld import RESERVED_SEEDS, Result, Scene, judge_with_yardsticks, worst
+from .phyworld import RESERVED_SEEDS, judge_with_yardsticks, worst
+from .result import Result, Scene
 from .systems import System
 from .table import Sample, Table, columns_of
 
@@ -62,6 +63,6 @@ class Demo:
         table = Table(columns_of(metrics), tuple(samples), seed=self.seed)
         protocol = {
             "demo": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "condition_frames": frames,
-            "parser": "kinema, weights by colour", "seeds": SEED_NOTE,
+            "parser": "kinema, sub-pixel", "seeds": SEED_NOTE,
         }  # fmt: skip
         return Result("A judged dream", table, tuple(scenes), protocol)

@@ -9,9 +9,14 @@ from typing import Any
 
 from ..core.files import make_folder, write_json, write_whole
 from ..core.video import write_video
-from .phyworld import Result, Scene
 from .report import write_report
+from .result import Result, Scene
 from .table import Table, label, number
+
+_SCENES = (
+    "Both videos run in step; the third picture is where they differ. Below, what the parser reads off the frames while it sees "
+    "a ball whole. A speed is the difference of two frames, so an impact between them shows as a dip."
+)
 
 
 def write_result(result: Result, out: Path, *, model: str, lede: Iterable[str], notes: Iterable[str], intervals: bool = True) -> Path:
@@ -28,7 +33,7 @@ def write_result(result: Result, out: Path, *, model: str, lede: Iterable[str], 
     write_report(
         out / "report.html",
         title=result.title, lede=lede, facts=facts, table=result.table, scenes=result.scenes, intervals=intervals,
-        scenes_about="Both videos run in step; the third picture is where they differ. Below, what the parser reads off the frames.",
+        scenes_about=_SCENES,
         notes=[*result.table.notes, *notes], paper=_paper(protocol),
     )  # fmt: skip
     return out / "report.html"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from ..core.video import write_video
 from ..metrics import read_dream, select
 from ..simulators import make, scenario
 from .baselines import given, repeat_last, textbook
+from .result import Result, Scene, figures_of, worst_first
 from .systems import System
 from .table import Sample, Table, columns_of, judge
 
@@ -46,30 +45,6 @@ PAPER: dict[str, dict[str, tuple[float | None, float | None]]] = {
         "ground truth": (0.0117, 0.0078),
     },
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One judged clip, to be looked at: truth, dream, textbook, and the dream's figures."""
-
-    name: str
-    case: str
-    split: str
-    truth: Clip
-    dream: Clip
-    textbook: Clip | None
-    figures: dict[str, tuple[str, float]]  # metric: (unit, value)
-    condition_frames: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """A benchmark's table and its worst scenes first."""
-
-    title: str
-    table: Table
-    scenes: tuple[Scene, ...]
-    protocol: dict[str, Any]
 
 
 @part
@@ -122,7 +97,7 @@ class PhyWorld:
         protocol = {
             "benchmark": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "dt_s": 0.1,
             "condition_frames": system.condition_frames,
-            "parser": "released evaluator" if self.paper_compatible else "kinema, weights by colour",
+            "parser": "released evaluator" if self.paper_compatible else "kinema, sub-pixel",
             "paper": {"note": PAPER_NOTE, "rows": {law: PAPER[law] for law in self.laws if law in PAPER}},
         }  # fmt: skip
         return Result("PhyWorld", table, tuple(scenes), protocol)
@@ -170,11 +145,9 @@ def worst(
     case: str, split: str, truths: list[Clip], dreams: list[Clip], books: list[Clip], rows: list[Sample], names: list[str],
     metrics: list[Metric], frames: int, keep: int,
 ) -> list[Scene]:  # fmt: skip
-    """The `keep` scenes that are worst by the first metric; those where it is undefined come last."""
-    values = {row.index: row.values for row in rows if row.source == "dream"}
-    sign = 1 if metrics[0].higher_is_better else -1
-    order = sorted(values, key=lambda i: sign * values[i][metrics[0].name] if not math.isnan(values[i][metrics[0].name]) else math.inf)
+    """The `keep` worst scenes."""
     return [
-        Scene(names[i], case, split, truths[i], dreams[i], books[i], {m.name: (m.unit, values[i][m.name]) for m in metrics}, frames)
-        for i in order[:keep]
+        Scene(names[i], case, split, truths[i], dreams[i], books[i], figures_of(row, metrics), frames)
+        for row in worst_first(rows, metrics)[:keep]
+        for i in [row.index]
     ]

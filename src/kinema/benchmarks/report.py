@@ -12,16 +12,21 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.clip import Clip, as_uint8
+from ..core.clip import Clip, as_float, as_uint8
+from ..core.errors import UserError
 from ..core.files import write_whole
 from ..core.video import png_bytes
 from ..metrics import parse, read_dream
-from ..metrics.parse import colors_of
-from .phyworld import Scene
+from ..metrics.parse import WHOLE, colors_of, is_parsed
+from .result import Scene
 from .table import SOURCES, Table, label
 
+_TALLEST = 8192  # px; browsers do not show pictures of any height
+_LARGEST = 256  # px; frames are shown no larger
 _BUDGET = 6_000_000  # bytes of pictures in one report; scenes beyond it are left to the files beside it
 _BARS = ("velocity", "velocity_of_means")
 
@@ -70,37 +75,59 @@ def _within_budget(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
 
 def _scene(scene: Scene) -> dict[str, Any]:
     truth, dream = scene.truth, scene.dream
-    height, width = dream.size
     shows = truth.has("rgb") and truth is not dream
     clip = truth if shows else dream
+    height, width = _small(dream.rgb).shape[-2:]
+    rows = max(1, min(dream.num_frames, _TALLEST // height))
     return {
         "name": f"{scene.case} {scene.name.rsplit('-', 1)[-1]}" if scene.case else scene.name,
         "split": label(scene.split), "text": truth.fields.get("text") if isinstance(truth.fields.get("text"), str) else None,
         "width": width, "height": height, "fps": dream.fps, "dt": clip.dt, "frames": dream.num_frames,
-        "condition": scene.condition_frames, "start": 0, "truth": _strip(truth.rgb) if shows else None, "dream": _strip(dream.rgb),
+        "condition": scene.condition_frames, "rows": rows, "truth": _strip(truth.rgb, rows) if shows else None,
+        "dream": _strip(dream.rgb, rows),
         "bodies": _bodies(scene, shows), "impact": _impact(truth), "quantities": _quantities(clip),
         "figures": [{"name": name, "unit": unit, "value": _plain(value)} for name, (unit, value) in scene.figures.items()],
     }  # fmt: skip
 
 
-def _strip(rgb: Tensor) -> str:
-    """All frames below each other as one PNG, base64."""
-    frames = as_uint8(rgb)
-    return base64.b64encode(png_bytes(frames.permute(1, 0, 2, 3).reshape(3, -1, frames.shape[-1]))).decode()
+def _strip(rgb: Tensor, rows: int) -> str:
+    """All frames as one PNG, base64: below each other, then in further columns."""
+    frames = _small(rgb)
+    blank = frames.new_full((-len(frames) % rows, *frames.shape[1:]), 255)
+    count, height, width = (len(frames) + len(blank)) // rows, *frames.shape[-2:]
+    grid = torch.cat([frames, blank]).reshape(count, rows, 3, height, width).permute(2, 1, 3, 0, 4)
+    return base64.b64encode(png_bytes(grid.reshape(3, rows * height, count * width))).decode()
+
+
+def _small(rgb: Tensor) -> Tensor:
+    """The frames as uint8, at most 256 px a side."""
+    height, width = rgb.shape[-2:]
+    shrink = _LARGEST / max(height, width)
+    if shrink >= 1:
+        return as_uint8(rgb)
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    return as_uint8(torch.cat([F.interpolate(as_float(frame[None]), size, mode="area") for frame in rgb]))
 
 
 def _quantities(clip: Clip) -> list[dict[str, Any]]:
     height, width = clip.size
     world = float(clip.meta.get("world_width", 10.0))
     return [
-        {"key": "x", "name": "x", "unit": "m", "low": 0, "high": world, "between": False},
-        {"key": "y", "name": "y", "unit": "m", "low": 0, "high": world * height / width, "between": False},
-        {"key": "speed", "name": "speed", "unit": "m/s", "low": 0, "high": None, "between": True},
+        {"key": "x", "name": "x", "unit": "m", "low": 0, "high": world},
+        {"key": "y", "name": "y", "unit": "m", "low": 0, "high": world * height / width},
+        {"key": "speed", "name": "speed", "unit": "m/s", "low": 0, "high": None},
     ]
 
 
 def _bodies(scene: Scene, has_truth: bool) -> list[dict[str, Any]]:
-    """Per ball: colour, and x, y [m], speed [m/s] of each source; null where a ball is not seen."""
+    """Per ball: colour, and x, y [m], speed [m/s] of each source; null where a ball is not seen, nothing where none can be."""
+    try:
+        return _found_bodies(scene, has_truth)
+    except UserError:  # a video without balls can be compared as pictures all the same
+        return []
+
+
+def _found_bodies(scene: Scene, has_truth: bool) -> list[dict[str, Any]]:
     if has_truth:
         true = scene.truth if scene.truth.has("bodies") else parse(scene.truth, subpixel=True)
         found = {"truth": true, "dream": read_dream(scene.dream, true)}
@@ -115,8 +142,18 @@ def _bodies(scene: Scene, has_truth: bool) -> list[dict[str, Any]]:
 
 
 def _series(clip: Clip, body: int) -> dict[str, list[float | None]]:
+    """x, y per frame and speed: exact per frame where it is known, else between frames that show the ball whole."""
     position = clip.bodies["position"][:, body].numpy()
-    speed = np.linalg.norm(np.diff(position, axis=0), axis=-1) / clip.dt
+    if not is_parsed(clip):
+        radius = clip.bodies["radius"][:, body].numpy()
+        width = float(clip.meta.get("world_width", 10.0))
+        seen = np.asarray((np.abs(position - width / 2) < width / 2 + radius[:, None]).all(1))
+        speed = np.where(seen, clip.bodies["velocity"][:, body].norm(dim=-1).numpy(), np.nan)
+        position = np.where(seen[:, None], position, np.nan)
+    else:
+        whole = clip.bodies["state"][:, body].numpy() == WHOLE
+        position = np.where(np.asarray(whole)[:, None], position, np.nan)
+        speed = np.linalg.norm(np.diff(position, axis=0), axis=-1) / clip.dt
     return {"x": _list(position[:, 0]), "y": _list(position[:, 1]), "speed": _list(speed)}
 
 

@@ -18,9 +18,12 @@ _BATCH = 8
 class Dreamer(Protocol):
     """What a world model must offer here; `WorldModel` does."""
 
-    condition_frames: int
-    num_frames: int
-    size: int
+    @property
+    def condition_frames(self) -> int: ...
+    @property
+    def num_frames(self) -> int: ...
+    @property
+    def size(self) -> int: ...
 
     def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0) -> Clip: ...
 
@@ -28,9 +31,12 @@ class Dreamer(Protocol):
 class System(Protocol):
     """Gives a dream for every truth, whose names say which clip of the benchmark it is."""
 
-    condition_frames: int
-    num_frames: int
-    size: int
+    @property
+    def condition_frames(self) -> int: ...
+    @property
+    def num_frames(self) -> int: ...
+    @property
+    def size(self) -> int: ...
 
     def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any]) -> list[Clip]: ...
 

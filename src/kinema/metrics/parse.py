@@ -125,6 +125,9 @@ def _check_colors(colors: Sequence[Color]) -> list[Color]:
 
 def _first_colors(frames: NDArray[np.uint8]) -> list[Color]:
     """A colour per ball of the first frame."""
+    ground = float((frames[0] > 200).all(0).mean() + sum(_mask(frames[:1], color).mean() for color in PALETTE.values()))
+    if ground < 0.5:
+        raise UserError(f"bodies are found as coloured balls on white ground, but only {ground:.0%} of the first frame is either")
     found: list[Color] = []
     for color in PALETTE.values():
         _, areas = _components(_mask(frames[:1], color)[0])

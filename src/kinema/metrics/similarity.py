@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..core import Clip, UserError, as_float
 from ..core.config import part
 
 _WINDOW, _SIGMA = 11, 1.5
+_PIXELS = 2**21  # at once, which bounds the memory
 _C1, _C2 = 0.01**2, 0.03**2
 
 
@@ -29,11 +29,17 @@ def ssim(dream: Tensor, truth: Tensor) -> Tensor:
     """
     if min(dream.shape[-2:]) < _WINDOW:
         raise UserError(f"SSIM needs frames of at least {_WINDOW} x {_WINDOW} px, got {tuple(dream.shape[-2:])}")
-    x, y = (v.double().reshape(-1, 1, *v.shape[-2:]) for v in (dream, truth))
+    x, y = (v.reshape(-1, 1, *v.shape[-2:]) for v in (dream, truth))
+    at_once = max(1, _PIXELS // x[0].numel())
+    index = torch.cat([_ssim(*(v.double() for v in chunk)) for chunk in zip(torch.split(x, at_once), torch.split(y, at_once), strict=True)])
+    return index.reshape(dream.shape[:-2]).mean(-1)
+
+
+def _ssim(x: Tensor, y: Tensor) -> Tensor:
     mx, my = _blur(x), _blur(y)
     xx, yy, xy = _blur(x * x) - mx * mx, _blur(y * y) - my * my, _blur(x * y) - mx * my
     index = (2 * mx * my + _C1) * (2 * xy + _C2) / ((mx**2 + my**2 + _C1) * (xx + yy + _C2))
-    return index.mean((-2, -1)).reshape(dream.shape[:-2]).mean(-1)
+    return index.mean((-3, -2, -1))
 
 
 @part
@@ -87,7 +93,14 @@ def frames_to_compare(dream: Clip, truth: Clip, first_frame: int | None = None) 
 
 
 def _blur(x: Tensor) -> Tensor:
+    """Valid borders. A sum of shifted pictures: several times faster than a convolution of one channel in double precision."""
     place = torch.arange(_WINDOW, dtype=x.dtype, device=x.device) - _WINDOW // 2
     kernel = torch.exp(-(place**2) / (2 * _SIGMA**2))
-    kernel = kernel / kernel.sum()
-    return F.conv2d(F.conv2d(x, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    weights = (kernel / kernel.sum()).tolist()
+    for axis in (-2, -1):
+        length = x.shape[axis] - _WINDOW + 1
+        blurred = weights[0] * x.narrow(axis, 0, length)
+        for i in range(1, _WINDOW):
+            blurred = blurred.add(x.narrow(axis, i, length), alpha=weights[i])
+        x = blurred
+    return x

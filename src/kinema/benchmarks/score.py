@@ -1,0 +1,173 @@
+"""Judging anybody's videos: against a dataset of truths, or by what they show themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.clip import Clip
+from ..core.contracts import Metric
+from ..core.errors import UserError
+from ..core.video import read_video
+from ..data import Dataset, Shards, Videos
+from ..metrics import LAW, OWN, parse, read_dream, select
+from .baselines import repeat_last, textbook
+from .result import Result, Scene, figures_of, worst_first
+from .systems import check_fit, videos_in
+from .table import Sample, Table, columns_of, judge
+
+WITH_TRUTH = ("velocity", "velocity_of_means", "position", "momentum", "energy", "radius", "vanished", "new", "psnr", "ssim")
+WITHOUT = tuple(cls.name for cls in OWN)
+GIVEN = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One video and where its truth lies in the dataset."""
+
+    file: Path
+    index: int | None
+
+
+def find_videos(paths: Sequence[str | Path]) -> list[Path]:
+    """Video files, folders replaced by the videos directly in them. Raises UserError for what is not there, or there twice."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: there is no such file or folder")
+        found += videos_in(path) if path.is_dir() else [path]
+    if not found:
+        raise UserError("there are no videos to judge: name files or a folder")
+    for file in found:
+        if found.count(file) > 1:
+            raise UserError(f"{file}: is named twice")
+    return found
+
+
+def match(videos: Sequence[Path], truth: Dataset) -> list[Case]:
+    """Pair videos with clips of the truth: by name where all names are known there, else in order, if there are as many.
+
+    A clip of a kinema dataset is named by its number, 000042. Raises UserError where neither works.
+    """
+    known = _names(truth)
+    if all(v.stem in known for v in videos):
+        return [Case(v, known[v.stem]) for v in videos]
+    if len(videos) == len(truth):
+        return [Case(v, i) for i, v in enumerate(videos)]
+    stranger = next(v.stem for v in videos if v.stem not in known)
+    raise UserError(
+        f"videos and truth do not pair up: {len(videos)} videos, {len(truth)} true clips, and no true clip is named {stranger!r}"
+    )
+
+
+def score(
+    videos: Sequence[str | Path],
+    truth: Dataset | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    given: int = GIVEN,
+    paper_compatible: bool = False,
+    dt: float | None = None,
+    keep: int = 12,
+    progress: Callable[[str, int, int], Any] = lambda what, done, total: None,
+) -> Result:
+    """Judge videos, with yardsticks beside them where there is a truth; the worst `keep` scenes are kept for looking at.
+
+    `given` frames of each video were given to the model and are not judged. Raises UserError naming the file where a
+    video cannot be read or parsed, or does not fit its truth in frames, size or time step.
+    """
+    names = tuple(metrics) if metrics else (WITHOUT if truth is None else WITH_TRUTH)
+    chosen = select(names, first_frame=given, paper_compatible=paper_compatible)
+    if truth is None:
+        needing = [m.name for m in chosen if getattr(m, "needs_truth", True)]
+        if needing:
+            raise UserError(f"{', '.join(needing)} need a truth to judge by: give --truth, or choose among {', '.join(WITHOUT)}")
+    cases = [Case(v, None) for v in find_videos(videos)] if truth is None else match(find_videos(videos), truth)
+    bodies = any(m.name in {cls.name for cls in (*LAW, *OWN)} for m in chosen)
+    samples: list[Sample] = []
+    size: set[tuple[int, int, int]] = set()
+    for i, case in enumerate(cases):
+        progress(case.file.name, i, len(cases))
+        dream, true = _load(case, truth, given, dt)
+        size.add((dream.size[1], dream.size[0], dream.num_frames))
+        samples += _judge(case, i, dream, true, chosen, given, paper_compatible, bodies)
+    progress("report", len(cases), len(cases))
+    scenes = [_scene(cases[row.index], row, truth, given, dt, chosen, bodies) for row in worst_first(samples, chosen)[:keep]]
+    widths = ", ".join(f"{w} × {h}" for w, h, _ in sorted(size))
+    protocol = {
+        "size_px": widths, "num_frames": ", ".join(str(n) for n in sorted({n for _, _, n in size})), "condition_frames": given,
+        "parser": "released evaluator" if paper_compatible else "kinema, sub-pixel", "videos": [str(c.file) for c in cases],
+    }  # fmt: skip
+    note = f"{len(cases)} videos" + ("" if truth is None else f", judged by {len(cases)} of {len(truth)} true clips")
+    table = Table(columns_of(chosen), tuple(samples), notes=(f"{note}; the first {given} frames count as given.",))
+    return Result("Videos judged", table, tuple(scenes), protocol)
+
+
+def _names(truth: Dataset) -> dict[str, int]:
+    """Names of the true clips; a name that occurs twice names none."""
+    if isinstance(truth, Videos):
+        stems = [row.file.stem for row in truth.rows]
+        return {stem: i for i, stem in enumerate(stems) if stems.count(stem) == 1}
+    return {f"{i:06d}": i for i in range(len(truth))} if isinstance(truth, Shards) else {}
+
+
+def _load(case: Case, truth: Dataset | None, given: int, dt: float | None) -> tuple[Clip, Clip | None]:
+    true = None if truth is None or case.index is None else truth[case.index]
+    video = read_video(case.file, dt=dt)
+    if not 0 <= given < video.num_frames:
+        raise UserError(f"{case.file}: has {video.num_frames} frames, but --given says that {given} of them were given")
+    if true is None:
+        return video.replace(meta={**video.meta, "condition_frames": given}), None
+    check_fit(video, true, str(case.file))
+    if abs(video.dt - true.dt) > 1e-6:
+        raise UserError(f"{case.file}: its time step is {video.dt:g} s, its truth's {true.dt:g} s; --dt states the videos'")
+    meta = {key: true.meta[key] for key in ("world_width", "pixel_convention", "render_width") if key in true.meta}
+    return video.replace(meta={**video.meta, **meta, "condition_frames": given}), true
+
+
+def _judge(
+    case: Case, index: int, dream: Clip, true: Clip | None, metrics: Sequence[Metric], given: int, paper_compatible: bool, bodies: bool
+) -> list[Sample]:
+    sources = {"dream": [dream]}
+    if true is not None:
+        sources |= {"repeat": [repeat_last(true, given)]} if given else {}
+        sources |= {"textbook": [textbook(true, given)]} if given and "scenario" in true.meta else {}
+        sources |= {"floor": [true.only("rgb")]}
+
+    def read(one: Clip, truth: Clip | None) -> Clip:
+        if not bodies or paper_compatible:
+            return one
+        return parse(one, subpixel=True) if truth is None else read_dream(one, truth)
+
+    try:
+        return judge(*_group(true), sources, [true], metrics, read, first_index=index)
+    except UserError as error:
+        raise UserError(f"{case.file}: {error}") from None
+
+
+def _group(true: Clip | None) -> tuple[str, str]:
+    """(law, split) of a truth that says so."""
+    if true is None or "scenario" not in true.meta:
+        return "videos", ""
+    world = true.meta["scenario"]
+    outside = true.meta.get("params", {}).get("outside", [])
+    return str(world["part"]).rsplit(".", 1)[-1].lower(), "ood" if outside else "id"
+
+
+def _scene(
+    case: Case, row: Sample, truth: Dataset | None, given: int, dt: float | None, metrics: Sequence[Metric], bodies: bool
+) -> Scene:
+    dream, true = _load(case, truth, given, dt)
+    book = textbook(true, given) if true is not None and given and bodies and "scenario" in true.meta else None
+    case_name = "" if true is None else row.case
+    return Scene(case.file.stem, case_name, row.split, dream if true is None else true, dream, book, figures_of(row, metrics), given)
+
+
+def undefined(table: Table) -> Iterator[str]:
+    """Columns that no video has a value for."""
+    for column in table.columns:
+        if all(math.isnan(s.values[column.name]) for s in table.samples if s.source == "dream"):
+            yield column.name
