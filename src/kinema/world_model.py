@@ -55,9 +55,9 @@ class Blueprint:
         channels = codec.latent_shape(self.num_frames, self.size, self.size)[1]
         return codec, self.model.build(channels, self.conditions)
 
-    def encode(self, codec: Any, batch: Clip) -> Encoded:
-        """A batch as the objective takes it: latents, and the conditions read from it."""
-        latents: Latents = codec.encode(batch)
+    def encode(self, codec: Any, batch: Clip, latents: Latents | None = None) -> Encoded:
+        """A batch as the objective takes it: latents (encoded unless given), and the conditions read from it."""
+        latents = codec.encode(batch) if latents is None else latents
         shape = latents.data.shape[1:]
         return Encoded(latents, {c.name: c.read(batch, codec, shape, latents) for c in self.conditions})
 

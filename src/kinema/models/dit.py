@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from ..core.config import part
 from ..core.contracts import Condition, Conditions, Prediction
 from ..core.errors import UserError
+from .attention import attention
 from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
 
 TIME_CHANNELS = 256
@@ -176,5 +177,5 @@ class Block(nn.Module):
         if self.qk_norm:
             q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
         q, k = rotate(q, rotary), rotate(k, rotary)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, s, d)
+        mixed = attention(q, k, v).transpose(1, 2).reshape(b, s, d)
         return self.proj(mixed)

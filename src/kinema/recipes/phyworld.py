@@ -24,32 +24,33 @@ SOURCES = (
 LAWS = ("uniform", "parabola", "collision")
 
 
-def worlds(size: int, num_frames: int, seed: int, laws: tuple[str, ...] = LAWS, *, flip: bool = True) -> Mixture:
+def worlds(size: int, num_frames: int, seed: int, laws: tuple[str, ...] = LAWS, *, length: int | None = None) -> Mixture:
     """The kinematic laws inside their training ranges, mirrored every other time (PhyWorld's one augmentation)."""
-    drawn = [scenario(law, size=size, num_frames=num_frames, flip=flip) for law in laws]
-    return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), seed=seed)
+    drawn = [scenario(law, size=size, num_frames=num_frames, flip=True) for law in laws]
+    return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), seed=seed, length=length)
 
 
-def phyworld(size: int = 64, num_frames: int = 33, width: str = "micro", seed: int = 0, laws: tuple[str, ...] = LAWS) -> Stage:
-    """One model of the three laws at a size a CPU can train; the future is decided in the noise, so training dwells there."""
+def phyworld(size: int = 64, num_frames: int = 33, videos: int = 48_000, seed: int = 0, laws: tuple[str, ...] = LAWS) -> Stage:
+    """One model of the laws at a size a CPU can train; the future is decided in the noise, so training dwells there."""
     return Stage(
         blueprint=Blueprint(
             codec=VAE.size("tiny"),
             conditions=(Frames(5),),
-            model=DiT.size(width, positions="rotary+absolute", qk_norm=True),
+            model=DiT(layers=6, hidden=256, heads=4, positions="rotary+absolute", qk_norm=True),
             objective=Denoise(path=Linear(), predict="x0", times=HighNoise(shift=3.0, terminal=0.5)),
             sampler=Euler(6, shift=3.0),
             num_frames=num_frames,
             size=size,
         ),
         codec="planar-codec",
-        data=worlds(size, num_frames, seed, laws),
+        data=worlds(size, num_frames, seed, laws, length=videos),
+        cache=True,
         held_out=worlds(size, num_frames, HELD_OUT, laws),
         metrics=(VelocityError(), VelocityErrorOfMeans()),
         probes=24,
         train=Train(
-            steps=20_000, batch=16, lr=1e-3, warmup=200, betas=(0.9, 0.99), weight_decay=0.01, ema=0.999, precision="bf16", seed=seed,
-            save_every=250, probe_every=1000,
+            steps=30_000, batch=8, lr=1e-3, warmup=500, betas=(0.9, 0.99), weight_decay=0.01, ema=0.999, precision="bf16", seed=seed,
+            save_every=250, probe_every=1000, log_every=50,
         ),
     )  # fmt: skip
 

@@ -148,14 +148,18 @@ def write_codec(blueprint: Blueprint, codec: nn.Module, folder: Path, *, half: b
 
 @torch.no_grad()
 def standardise(codec: Any, clips: Sequence[Clip]) -> None:
-    """Set a codec's mean and std [c] from the latents of these clips, so that every channel is centred and of unit scale."""
+    """Set a codec's mean and std [c] from the latents of these clips: every channel is centred, all share one scale, and
+    their mean variance is 1.
+
+    One scale, because the KL term has already given a channel the spread that its share in the picture deserves.
+    """
     codec.eval()
     codec.mean.zero_()
     codec.std.fill_(1)
     batches = (Clip.stack(clips[i : i + 16]) for i in range(0, len(clips), 16))
     data = torch.cat([codec.encode(batch.map(lambda x: x.to(codec.mean.device))).data.double() for batch in batches])
     codec.mean.copy_(data.mean((0, 1, 3, 4)))
-    codec.std.copy_(data.std((0, 1, 3, 4)).clamp_min(1e-6))
+    codec.std.fill_(data.var((0, 1, 3, 4)).mean().sqrt().clamp_min(1e-6))
 
 
 def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
@@ -199,7 +203,7 @@ class _Encoder:
             if place not in self.kept:
                 alone = Clip(rgb=batch.rgb[i : i + 1], fps=batch.fps, dt=batch.dt, batched=True)
                 self.kept[place] = self.codec.encode(alone).data[0].half().cpu()
-        data = torch.stack([self.kept[place] for place in places]).to(batch.rgb.device).float()
+        data = torch.stack([self.kept[place].float() for place in places]).to(batch.rgb.device)
         groups = {"rgb": (0, data.shape[2])}
         return self.blueprint.encode(self.codec, batch, Latents(data, groups=groups))
 
