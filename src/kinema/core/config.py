@@ -28,7 +28,9 @@ def part(cls: type[T]) -> type[T]:
 
 
 def name_of(cls: type) -> str:
-    """`package.Class` below `kinema`, under which a part is stored: `codecs.VAE`."""
+    """`package.Class` below `kinema`, under which a part is stored: `codecs.VAE`; `module:Class`, which no file rebuilds, elsewhere."""
+    if not cls.__module__.startswith("kinema."):
+        return f"{cls.__module__}:{cls.__name__}"
     return f"{cls.__module__.split('.')[1]}.{cls.__name__}"
 
 
