@@ -151,7 +151,7 @@ class WorldModel:
         given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))
         sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
         total = self.num_frames if num_frames is None else num_frames
-        pieces = [self._rollout(piece, total, sampler, guidance or {}, seed + i) for i, piece in enumerate(given.split(CHUNK))]
+        pieces = [self._rollout(piece, total, sampler, guidance or {}, seed + i) for i, piece in enumerate(torch.split(given, CHUNK))]
         about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {})}
         meta = {"condition_frames": self.condition_frames, "dream": about}
         rgb = torch.cat(pieces).cpu()

@@ -58,7 +58,8 @@ def main(
     dream = world.dream(shown, num_frames=frames, steps=steps, guidance=_weights(guidance), seed=seed)
     write_video(target, dream.rgb, dream.fps, dt=dream.dt)
     said = {"out": out, "frames": dream.num_frames, "fps": dream.fps, "dt": dream.dt, **dream.meta}
-    print(_json.dumps(said) if json else f"{target}: {dream.num_frames} frames, the first {world.condition_frames} as given, the rest dreamt")
+    given = world.condition_frames
+    print(_json.dumps(said) if json else f"{target}: {dream.num_frames} frames, the first {given} as given, the rest dreamt")
     return 0
 
 
@@ -78,7 +79,7 @@ def _video(world: WorldModel, source: str, start: int, dt: float | None) -> Clip
         raise error
     if clip.num_frames > 1 and clip.dt > b.dt * 1.001:
         raise UserError(
-            f"{source}: one frame every {clip.dt:g} s is too few, the model wants one every {b.dt:g} s (say --dt if the physical step differs)"
+            f"{source}: one frame every {clip.dt:g} s is too few, the model wants one every {b.dt:g} s (--dt if the physical step differs)"
         )
     if clip.num_frames > 1 and abs(clip.dt - b.dt) > 1e-6:
         clip = fit(clip, b.size, fps=clip.fps * clip.dt / b.dt)

@@ -37,7 +37,7 @@ class PixelCodec(nn.Module):
 
     def encode(self, clip: Clip) -> Latents:
         """Folded pixels of a batch's rgb."""
-        b, t, _, h, w = clip.rgb.shape
+        _, t, _, h, w = clip.rgb.shape
         self.latent_shape(t, h, w)
         data = F.pixel_unshuffle(as_float(clip.rgb) * 2 - 1, self.config.patch)
         return Latents(data, groups={"rgb": (0, data.shape[2])})

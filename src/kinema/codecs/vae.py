@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Self
+from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class VAE:
             raise UserError(f"VAE: widths must name 1 to 4 levels, got {self.widths}")
 
     @classmethod
-    def size(cls, name: str, **fields: int) -> Self:
+    def size(cls, name: str, **fields: Any) -> Self:
         """One of the named sizes: tiny, small, base."""
         sizes = {
             "tiny": cls(widths=(64, 128), blocks=1),
@@ -68,7 +69,7 @@ class VideoVAE(nn.Module):
         patch = SPACE // 2 ** (len(widths) - 1)
         pixels = 3 * patch**2
         down: list[nn.Module] = [Unshuffle(patch), SpatialConv(pixels, widths[0])]
-        for inner, outer in zip(widths[:-1], widths[1:], strict=True):
+        for inner, outer in pairwise(widths):
             down += [ResidualBlock(inner, temporal=False) for _ in range(config.blocks - 1)]
             down += [nn.SiLU(), SpatialConv(inner, outer, stride=2)]
         up: list[nn.Module] = []
@@ -87,7 +88,7 @@ class VideoVAE(nn.Module):
 
     def moments(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance [b,c,t',h',w'] of the posterior; `rgb` [b,t,3,h,w] in [0,1]."""
-        b, t, _, h, w = rgb.shape
+        _, t, _, h, w = rgb.shape
         self.latent_shape(t, h, w)
         mean, log_variance = self.encoder(rgb.transpose(1, 2) * 2 - 1).float().chunk(2, 1)
         return mean, log_variance.clamp(-30.0, 20.0)

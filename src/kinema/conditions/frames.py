@@ -38,10 +38,8 @@ class Frames:
         known = codec.latent_frames(self.count)
         if clip.num_frames < self.count:
             raise UserError(f"the model needs the first {self.count} frames, got {clip.num_frames}")
-        if latents is not None and codec.causal:
-            first = latents.data[:, :known]
-        else:
-            first = codec.encode(clip.frames(0, self.count)).data
+        whole = latents if codec.causal else None
+        first = codec.encode(clip.frames(0, self.count)).data if whole is None else whole.data[:, :known]
         data = first.new_zeros(len(first), *shape)
         data[:, :known] = first
         mask = first.new_zeros(len(first), shape[0], 1, 1, 1)

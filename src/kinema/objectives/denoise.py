@@ -53,7 +53,7 @@ class Denoise:
 
     def weight(self, tau: Tensor) -> Tensor:
         """Factor [b] on the squared error of the prediction."""
-        if self.weighting in ("prediction", self.predict):
+        if self.weighting == "prediction" or self.weighting == self.predict:
             return torch.ones_like(tau)
         ratio = self.path.weight(self.weighting, tau) / self.path.weight(self.predict, tau).clamp_min(1e-12)
         return ratio.clamp(max=self.max_weight)
