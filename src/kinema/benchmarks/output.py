@@ -19,7 +19,9 @@ _SCENES = (
 )
 
 
-def write_result(result: Result, out: Path, *, model: str, lede: Iterable[str], notes: Iterable[str], intervals: bool = True) -> Path:
+def write_result(
+    result: Result, out: Path, *, model: str, lede: Iterable[str], notes: Iterable[str], intervals: bool = True, order: str = "worst first"
+) -> Path:
     """Write results.json, samples.csv and report.html into `out`; gives the report's path."""
     make_folder(out)
     write_json(out / "results.json", results(result, model))
@@ -33,7 +35,7 @@ def write_result(result: Result, out: Path, *, model: str, lede: Iterable[str], 
     write_report(
         out / "report.html",
         title=result.title, lede=lede, facts=facts, table=result.table, scenes=result.scenes, intervals=intervals,
-        scenes_about=_SCENES,
+        scenes_title="Truth, dream and difference" + (f", {order}" if order else ""), scenes_about=_SCENES,
         notes=[*result.table.notes, *notes], paper=_paper(protocol),
     )  # fmt: skip
     return out / "report.html"

@@ -26,7 +26,8 @@ from .result import Scene
 from .table import SOURCES, Table, label
 
 _TALLEST = 8192  # px; browsers do not show pictures of any height
-_LARGEST = 256  # px; frames are shown no larger
+_LARGEST, _SMALLEST = 256, 64  # px; frames are shown no larger, and made no smaller
+_HEAVY = 1_500_000  # bytes of one video
 _BUDGET = 6_000_000  # bytes of pictures in one report; scenes beyond it are left to the files beside it
 _BARS = ("velocity", "velocity_of_means")
 
@@ -77,32 +78,42 @@ def _scene(scene: Scene) -> dict[str, Any]:
     truth, dream = scene.truth, scene.dream
     shows = truth.has("rgb") and truth is not dream
     clip = truth if shows else dream
-    height, width = _small(dream.rgb).shape[-2:]
-    rows = max(1, min(dream.num_frames, _TALLEST // height))
+    height, width, rows, strips = _strips(truth.rgb if shows else None, dream.rgb)
     return {
         "name": f"{scene.case} {scene.name.rsplit('-', 1)[-1]}" if scene.case else scene.name,
         "split": label(scene.split), "text": truth.fields.get("text") if isinstance(truth.fields.get("text"), str) else None,
         "width": width, "height": height, "fps": dream.fps, "dt": clip.dt, "frames": dream.num_frames,
-        "condition": scene.condition_frames, "rows": rows, "truth": _strip(truth.rgb, rows) if shows else None,
-        "dream": _strip(dream.rgb, rows),
+        "condition": scene.condition_frames, "rows": rows, **strips,
         "bodies": _bodies(scene, shows), "impact": _impact(truth), "quantities": _quantities(clip),
         "figures": [{"name": name, "unit": unit, "value": _plain(value)} for name, (unit, value) in scene.figures.items()],
     }  # fmt: skip
 
 
-def _strip(rgb: Tensor, rows: int) -> str:
+def _strips(truth: Tensor | None, dream: Tensor) -> tuple[int, int, int, dict[str, str | None]]:
+    """(height, width, rows, pictures): both videos as pictures of `rows` frames below each other, smaller until they are light."""
+    largest = _LARGEST
+    while True:
+        small = _small(dream, largest)
+        height, width = small.shape[-2:]
+        rows = max(1, min(len(small), _TALLEST // height))
+        strips = {"truth": None if truth is None else _strip(_small(truth, largest), rows), "dream": _strip(small, rows)}
+        if largest <= _SMALLEST or len(strips["dream"] or "") < _HEAVY:
+            return height, width, rows, strips
+        largest //= 2
+
+
+def _strip(frames: Tensor, rows: int) -> str:
     """All frames as one PNG, base64: below each other, then in further columns."""
-    frames = _small(rgb)
     blank = frames.new_full((-len(frames) % rows, *frames.shape[1:]), 255)
     count, height, width = (len(frames) + len(blank)) // rows, *frames.shape[-2:]
     grid = torch.cat([frames, blank]).reshape(count, rows, 3, height, width).permute(2, 1, 3, 0, 4)
     return base64.b64encode(png_bytes(grid.reshape(3, rows * height, count * width))).decode()
 
 
-def _small(rgb: Tensor) -> Tensor:
-    """The frames as uint8, at most 256 px a side."""
+def _small(rgb: Tensor, largest: int) -> Tensor:
+    """The frames as uint8, at most `largest` px a side."""
     height, width = rgb.shape[-2:]
-    shrink = _LARGEST / max(height, width)
+    shrink = largest / max(height, width)
     if shrink >= 1:
         return as_uint8(rgb)
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
@@ -207,4 +218,4 @@ def _bars(table: Table, intervals: bool) -> dict[str, Any] | None:
 
 def _table_about(intervals: bool) -> str:
     text = "Means over clips; ↓ lower is better, ↑ higher is better."
-    return text + (" Below: 95 % bootstrap interval over clips." if intervals else "")
+    return text + (" Below each: 95 % bootstrap interval over clips." if intervals else "")

@@ -97,14 +97,12 @@ def _print_paper(paper: dict) -> None:  # type: ignore[type-arg]
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from ..benchmarks.table import label
-
     title = "The paper: velocity error of means, units/s"
     grid = Grid(title=title, title_justify="left", caption=paper["note"], caption_justify="left", box=box.SIMPLE_HEAD)
     grid.add_column("", no_wrap=True)
     for law in paper["rows"]:
         for split in ("id", "ood"):
-            grid.add_column(f"{law}\n[dim]{label(split)}[/dim]", justify="right")
+            grid.add_column(f"{law}\n[dim]{split.upper()}[/dim]", justify="right")
     for name in dict.fromkeys(name for rows in paper["rows"].values() for name in rows):
         cells = [v for rows in paper["rows"].values() for v in rows.get(name, (None, None))]
         grid.add_row(name, *("–" if v is None else f"{v:.4f}" for v in cells))

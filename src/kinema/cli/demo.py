@@ -38,7 +38,7 @@ def main(*, model: str | None = None, out: str = "runs/demo", num: int = 2, seed
             f"A model that has only watched videos is shown the first {dreamer.condition_frames} frames of worlds it has never seen "
             "and dreams the rest. Its frames are then measured like anybody’s video and held against the truth.",
         ]
-        report = write_result(result, folder, model=name, lede=lede, notes=[SEED_NOTE], intervals=False)
+        report = write_result(result, folder, model=name, lede=lede, notes=[SEED_NOTE], intervals=False, order="")
         write_scenes(result.scenes, folder)
     if json:
         print(_json.dumps(results(result, name), indent=2, sort_keys=True))
