@@ -1,0 +1,18 @@
+"""Benchmarks: a world model, or a folder of anybody's videos, beside yardsticks; tables with intervals and a report to look at."""
+
+from __future__ import annotations
+
+from .baselines import repeat_last, textbook
+from .demo import Demo
+from .output import write_result
+from .phyworld import RESERVED_SEEDS, PhyWorld
+from .report import write_report
+from .result import Result, Scene
+from .score import score
+from .systems import Folder, Model
+from .table import Benchmark, Figure, Sample, Table, bootstrap
+
+__all__ = [
+    "RESERVED_SEEDS", "Benchmark", "Demo", "Figure", "Folder", "Model", "PhyWorld", "Result", "Sample", "Scene", "Table", "bootstrap",
+    "repeat_last", "score", "textbook", "write_report", "write_result",
+]  # fmt: skip

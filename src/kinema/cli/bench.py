@@ -94,8 +94,9 @@ def _sentence(said: list[str]) -> list[str]:
 
 def _print_paper(paper: dict) -> None:  # type: ignore[type-arg]
     from rich import box
-    from rich.console import Console
     from rich.table import Table as Grid
+
+    from .tables import wide_console
 
     title = "The paper: velocity error of means, units/s"
     grid = Grid(title=title, title_justify="left", caption=paper["note"], caption_justify="left", box=box.SIMPLE_HEAD)
@@ -106,4 +107,4 @@ def _print_paper(paper: dict) -> None:  # type: ignore[type-arg]
     for name in dict.fromkeys(name for rows in paper["rows"].values() for name in rows):
         cells = [v for rows in paper["rows"].values() for v in rows.get(name, (None, None))]
         grid.add_row(name, *("–" if v is None else f"{v:.4f}" for v in cells))
-    Console(width=None).print(grid)
+    wide_console().print(grid)

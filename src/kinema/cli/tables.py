@@ -42,9 +42,14 @@ class Progress:
         self._said = what
 
 
+def wide_console() -> Console:
+    """The terminal; 140 columns where the output goes to a file."""
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
 def print_table(table: Table, title: str, columns: Sequence[str] | None = None, intervals: bool | None = None) -> None:
     """A benchmark's table as wide as the terminal; intervals only where they fit, all figures are in the files."""
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = wide_console()
     shown = [c for c in table.columns if columns is None or c.name in columns]
     fits = console.width >= 34 + 25 * len(shown)
     several = any(table.figure(case, split, "dream", c.name).count > 1 for case, split in table.groups() for c in shown[:1])

@@ -1,0 +1,109 @@
+"""Judging files: how videos and truths pair up, and what is refused."""
+
+import pytest
+import torch
+
+from kinema.benchmarks.score import match, score
+from kinema.core import Clip, UserError
+from kinema.core.video import write_video
+from kinema.data import Simulated, open_dataset
+from kinema.simulators import make, scenario
+
+WORLD = scenario("uniform", size=48, num_frames=16)
+
+
+@pytest.fixture
+def truths():
+    return [make(WORLD, 4, i, ("rgb",)) for i in range(3)]
+
+
+@pytest.fixture
+def folder(tmp_path, truths):
+    for i, truth in enumerate(truths):
+        write_video(tmp_path / f"clip{i}.mp4", truth.rgb, truth.fps)
+    return tmp_path
+
+
+def test_a_perfect_dream_scores_as_the_floor(folder):
+    table = score([folder], Simulated(WORLD, seed=4, length=3)).table
+    assert table.sources() == ["dream", "textbook", "repeat", "floor"]
+    for column in ("velocity", "position", "ssim"):
+        dream, floor = (table.figure("uniform", "id", s, column) for s in ("dream", "floor"))
+        assert dream.mean == floor.mean
+    assert table.figure("uniform", "id", "dream", "psnr").mean == 100.0
+
+
+def test_videos_pair_by_name_wherever_all_names_are_known(folder):
+    truth = open_dataset(folder)
+    pairs = match([folder / "clip2.mp4", folder / "clip0.mp4"], truth)
+    assert [truth[p.index].meta["file"].endswith(p.file.name) for p in pairs] == [True, True]
+    table = score([folder / "clip2.mp4"], truth).table
+    assert table.figure("videos", "", "dream", "psnr").mean == 100.0
+    assert "1 of 3" in table.notes[0]
+
+
+def test_a_truth_of_plain_videos_is_parsed_and_has_no_textbook(folder):
+    table = score([folder], open_dataset(folder)).table
+    assert table.sources() == ["dream", "repeat", "floor"]
+    assert table.figure("videos", "", "dream", "velocity").mean == 0.0
+    assert table.figure("videos", "", "repeat", "velocity").mean > 1.0
+
+
+def test_without_a_truth_a_video_is_judged_by_itself(folder, truths):
+    half = truths[0].rgb.clone()
+    half[8:] = 255
+    write_video(folder / "gone.mp4", half, 10)
+    result = score([folder])
+    by_name = {s.name: s.figures["lost"][1] for s in result.scenes}
+    assert result.scenes[0].name == "gone"
+    assert by_name["gone"] == 0.5
+    assert by_name["clip1"] == 0.0
+    assert {c.name for c in result.table.columns} == {"lost", "new", "radius_drift", "momentum_drift", "energy_drift"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.frames(0, 12), "clip1.mp4: has 12 frames, its truth 16"),
+        (lambda c: c.replace(rgb=c.rgb[..., :40], camera=None), "clip1.mp4: has 40 x 48 px, its truth 48 x 48"),
+        (lambda c: c.replace(fps=5.0, dt=0.2), "clip1.mp4: its time step is 0.2 s"),
+    ],
+)
+def test_what_does_not_fit_is_named(folder, truths, change, message):
+    changed = change(truths[1].only("rgb"))
+    write_video(folder / "clip1.mp4", changed.rgb, changed.fps)
+    with pytest.raises(UserError, match=message):
+        score([folder], Simulated(WORLD, seed=4, length=3))
+
+
+def test_counts_and_names_that_do_not_pair_up_are_refused(folder):
+    with pytest.raises(UserError, match="3 videos, 5 true clips"):
+        score([folder], Simulated(WORLD, seed=4, length=5))
+    with pytest.raises(UserError, match="named twice"):
+        score([folder, folder / "clip0.mp4"])
+
+
+def test_questions_without_an_answer_are_refused(folder, tmp_path, truths):
+    with pytest.raises(UserError, match="velocity need a truth"):
+        score([folder], metrics=["velocity"])
+    with pytest.raises(UserError, match="no such file"):
+        score([folder / "nothing.mp4"])
+    with pytest.raises(UserError, match="16 frames, but --given says that 16"):
+        score([folder], given=16)
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(UserError, match=r"text\.mp4"):
+        score([tmp_path / "text.mp4"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no video"):
+        score([tmp_path / "empty"])
+    grey = tmp_path / "grey.mp4"
+    write_video(grey, torch.full((5, 3, 32, 32), 90, dtype=torch.uint8), 10)
+    with pytest.raises(UserError, match=r"grey\.mp4: .*white ground"):
+        score([grey])
+
+
+def test_pictures_alone_need_no_balls(tmp_path):
+    grey = Clip(rgb=torch.randint(0, 255, (5, 3, 32, 32), dtype=torch.uint8), fps=10)
+    write_video(tmp_path / "grey.mp4", grey.rgb, 10)
+    table = score([tmp_path / "grey.mp4"], open_dataset(tmp_path), metrics=["psnr", "ssim"]).table
+    assert table.figure("videos", "", "dream", "psnr").mean == 100.0
