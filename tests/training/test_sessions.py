@@ -40,7 +40,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert losses(one) == losses(other)
     for file in (one / "model").glob("*"):
         assert file.read_bytes() == (other / "model" / file.name).read_bytes()
-    assert not [path for path in other.rglob(".*")], "a half-written file is left"
+    assert not list(other.rglob(".*")), "a half-written file is left"
 
 
 def losses(run: Path) -> list[tuple[int, float]]:

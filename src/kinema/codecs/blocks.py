@@ -7,6 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+class Chain(nn.Sequential):
+    """Layers one after the other. torch.compile takes it as a whole, where of a plain Sequential it compiles each layer alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self:
+            x = layer(x)
+        return x
+
+
 class SpatialConv(nn.Module):
     """A 2-D convolution applied to every frame alone."""
 

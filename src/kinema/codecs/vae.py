@@ -14,7 +14,7 @@ from ..core.clip import Clip, as_float
 from ..core.config import part
 from ..core.contracts import Latents
 from ..core.errors import UserError
-from .blocks import DoubleTime, HalveTime, ResidualBlock, Shuffle, SpatialConv, Unshuffle
+from .blocks import Chain, DoubleTime, HalveTime, ResidualBlock, Shuffle, SpatialConv, Unshuffle
 
 SPACE = 8
 
@@ -77,12 +77,12 @@ class VideoVAE(nn.Module):
         for _ in range(steps):
             down += [nn.SiLU(), HalveTime(deep), *(ResidualBlock(deep) for _ in range(config.blocks))]
             up += [*(ResidualBlock(deep) for _ in range(config.blocks)), DoubleTime(deep)]
-        self.encoder = nn.Sequential(*down, ResidualBlock(deep), nn.SiLU(), SpatialConv(deep, 2 * config.channels))
+        self.encoder = Chain(*down, ResidualBlock(deep), nn.SiLU(), SpatialConv(deep, 2 * config.channels))
         up = [SpatialConv(config.channels, deep), ResidualBlock(deep), *up]
         for inner, outer in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True):
             up += [ResidualBlock(inner), SpatialConv(inner, 4 * outer), Shuffle(2)]
         up += [*(ResidualBlock(widths[0], temporal=False) for _ in range(config.blocks)), nn.SiLU()]
-        self.decoder = nn.Sequential(*up, SpatialConv(widths[0], pixels), Shuffle(patch))
+        self.decoder = Chain(*up, SpatialConv(widths[0], pixels), Shuffle(patch))
         self.register_buffer("mean", torch.zeros(config.channels))
         self.register_buffer("std", torch.ones(config.channels))
 

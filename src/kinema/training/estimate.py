@@ -62,7 +62,8 @@ class Estimate:
         if self.memory <= self.available:
             return None
         need, have = _bytes(self.memory), _bytes(self.available)
-        return f"this run needs at least {need} of memory and {self.device} has {have}: lower train.batch, recompute activations (the model's checkpoint), or keep no latents (cache)"
+        ways = "lower train.batch, recompute activations (the model's checkpoint), or keep no latents (cache)"
+        return f"this run needs at least {need} of memory and {self.device} has {have}: {ways}"
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain values."""

@@ -218,7 +218,7 @@ class _Loop:
         c, step = self.config, self.step
         last = step == c.steps
         if figures:
-            bar.update(step, f"loss {figures['loss']:.4g}")
+            bar.update(step, ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if key.endswith("loss")))
         if log and figures and (step % c.log_every == 0 or last):
             clips = c.batch * c.accumulate * self.schedule.processes * self.counted
             rates = {"clips_per_s": clips / max(self.worked, 1e-9), "wait_share": self.waited / max(self.worked, 1e-9)}
