@@ -37,7 +37,7 @@ def codec(size: int = 64, num_frames: int = 33, width: str = "tiny", time_stride
         held_out=worlds(size, num_frames, HELD_OUT),
         metrics=(VelocityErrorOfMeans(), VelocityError(), PSNR()),
         train=Train(
-            steps=4000, batch=8, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0, ema=0.995, precision="bf16", seed=seed, save_every=250,
+            steps=3600, batch=8, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0, ema=0.995, precision="bf16", seed=seed, save_every=250,
             probe_every=250,
         ),
     )  # fmt: skip
