@@ -20,6 +20,7 @@ class Lawful:
     num_frames: int = 24
     size: int = 64
     speed: float = 1.0
+    name: str = "lawful"
 
     def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0) -> Clip:
         return Clip.stack([self._continue(clip) for clip in frames])

@@ -123,6 +123,17 @@ def test_the_strip_holds_every_frame(result):
         assert torch.equal(picture[:, top : top + height, left : left + width], rgb[t])
 
 
+def test_a_codec_s_own_loss_stands_beside():
+    from kinema.codecs import Pixels
+
+    fake = Lawful()
+    fake.codec = Pixels(patch=4).build()
+    table = PhyWorld(num=2, laws=("uniform",), splits=("id",), metrics=("velocity",)).run(Model(fake)).table
+    assert table.sources() == ["dream", "textbook", "repeat", "codec", "floor"]
+    codec, floor = (table.figure("uniform", "id", s, "velocity").mean for s in ("codec", "floor"))
+    assert codec == pytest.approx(floor)  # pixels lose nothing
+
+
 def test_a_folder_of_videos_is_judged_as_the_model_was(result, tmp_path):
     benchmark = PhyWorld(num=2, laws=("uniform",), metrics=("velocity",))
     fake = Lawful(speed=0.8)

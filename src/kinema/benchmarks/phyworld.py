@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..core.clip import Clip
@@ -16,7 +17,7 @@ from ..metrics import read_dream, select
 from ..simulators import make, scenario
 from .baselines import given, repeat_last, textbook
 from .result import Result, Scene, figures_of, worst_first
-from .systems import System
+from .systems import System, reconstructions
 from .table import Sample, Table, columns_of, judge
 
 LAWS = ("uniform", "parabola", "collision")
@@ -86,7 +87,10 @@ class PhyWorld:
             at = done
             truths = self.truths(law, split, size=system.size, num_frames=system.num_frames)
             dreams = system.dreams(truths, self.names(law, split), lambda n, w=f"{law} {split}", a=at: progress(w, a + n, total))  # type: ignore[misc]
-            rows, books = judge_with_yardsticks(law, split, truths, dreams, metrics, system.condition_frames, self.paper_compatible)
+            more = {} if system.codec is None else {"codec": reconstructions(system.codec, truths)}
+            rows, books = judge_with_yardsticks(
+                law, split, truths, dreams, metrics, system.condition_frames, paper_compatible=self.paper_compatible, more=more
+            )
             samples += rows
             scenes += worst(law, split, truths, dreams, books, rows, self.names(law, split), metrics, system.condition_frames, self.keep)
             done += self.num
@@ -121,14 +125,16 @@ class PhyWorld:
 
 
 def judge_with_yardsticks(
-    case: str, split: str, truths: list[Clip], dreams: list[Clip], metrics: list[Metric], frames: int, paper_compatible: bool = False
-) -> tuple[list[Sample], list[Clip]]:
-    """Rows of the dream, the textbook, the repeated frame and the floor; and the textbook's videos."""
+    case: str, split: str, truths: list[Clip], dreams: list[Clip], metrics: list[Metric], frames: int,
+    *, paper_compatible: bool = False, more: Mapping[str, list[Clip]] = MappingProxyType({}),
+) -> tuple[list[Sample], list[Clip]]:  # fmt: skip
+    """Rows of the dream, the textbook, the repeated frame, the floor and `more` sources; and the textbook's videos."""
     books = [textbook(t, frames) for t in truths]
     sources = {
         "dream": dreams,
         "textbook": books,
         "repeat": [repeat_last(t, frames) for t in truths],
+        **more,
         "floor": [t.only("rgb") for t in truths],
     }
 

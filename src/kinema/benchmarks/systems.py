@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..core.clip import Clip
+import torch
+
+from ..core.clip import Clip, as_uint8
 from ..core.errors import UserError
 from ..core.video import VIDEO_SUFFIXES, read_video
 from .baselines import given
@@ -29,7 +31,10 @@ class Dreamer(Protocol):
 
 
 class System(Protocol):
-    """Gives a dream for every truth, whose names say which clip of the benchmark it is."""
+    """Gives a dream for every truth, whose names say which clip of the benchmark it is; `codec` is None where it has none."""
+
+    @property
+    def codec(self) -> Any: ...
 
     @property
     def condition_frames(self) -> int: ...
@@ -48,6 +53,11 @@ class Model:
     model: Dreamer
     seed: int = 0
     batch: int = _BATCH
+
+    @property
+    def codec(self) -> Any:
+        """The model's codec, to tell its blur from the dream's errors."""
+        return getattr(self.model, "codec", None)
 
     @property
     def condition_frames(self) -> int:
@@ -81,6 +91,7 @@ class Folder:
     condition_frames: int
     num_frames: int
     size: int
+    codec: None = None
 
     @classmethod
     def open(cls, path: Path, condition_frames: int) -> Folder:
@@ -104,6 +115,19 @@ class Folder:
             done.append(video.replace(fps=truth.fps, dt=truth.dt, meta={**truth.meta, "condition_frames": self.condition_frames}))
             progress(len(done))
         return done
+
+
+@torch.no_grad()
+def reconstructions(codec: Any, truths: Sequence[Clip], batch: int = _BATCH) -> list[Clip]:
+    """The true videos through a codec and back: what a perfect dream in its latents would look like."""
+    device = next((p.device for p in codec.parameters()), torch.device("cpu"))
+    done: list[Clip] = []
+    for start in range(0, len(truths), batch):
+        some = truths[start : start + batch]
+        clip = Clip.stack([t.only("rgb") for t in some]).map(lambda x: x.to(device))
+        back = codec.decode(codec.encode(clip), fps=clip.fps, dt=clip.dt).map(lambda x: x.cpu())
+        done += [Clip(rgb=as_uint8(rgb), fps=t.fps, dt=t.dt, meta=t.meta) for rgb, t in zip(back.rgb, some, strict=True)]
+    return done
 
 
 def videos_in(path: Path) -> list[Path]:

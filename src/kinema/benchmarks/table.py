@@ -21,6 +21,7 @@ SOURCES = {
     "dream": "the model's dream",
     "textbook": "the law fitted to the same first frames",
     "repeat": "the last given frame repeated",
+    "codec": "the true video through the model's codec and the parser",
     "floor": "the true video through the parser",
 }
 _RESAMPLES = 2000

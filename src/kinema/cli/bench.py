@@ -13,7 +13,7 @@ def main(
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
     system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL|VIDEOS")],
     *,
-    out: str,
+    out: str | None = None,
     num: int = 64,
     laws: tuple[str, ...] = ("uniform", "parabola", "collision"),
     splits: tuple[str, ...] = ("id", "ood"),
@@ -33,7 +33,7 @@ def main(
     Args:
         name: of the benchmark; there is phyworld.
         system: a model's name or folder, or a folder of videos named like uniform-id-0000.mp4.
-        out: folder for results.json, samples.csv and report.html.
+        out: folder for results.json, samples.csv and report.html (not needed for --write-inputs).
         num: clips of each law and split.
         laws: among uniform, parabola, collision, bounce.
         splits: id, ood, or levels such as r, v, both.
@@ -60,6 +60,8 @@ def main(
         benchmark.write_inputs(Path(system), size=size, num_frames=frames, condition_frames=given)
         print(system)
         return
+    if out is None:
+        raise UserError("--out names the folder that the report goes to")
     judged = _system(system, given)
     with Progress() as progress:
         result = benchmark.run(judged, progress)

@@ -31,7 +31,7 @@ def main(*, model: str | None = None, out: str = "runs/demo", num: int = 2, seed
         from ..world_model import WorldModel  # brings the networks: the bar is up before that
 
         dreamer = WorldModel.from_pretrained() if model is None else WorldModel.from_pretrained(model)
-        name = model or "the shipped model"
+        name = model or dreamer.name
         result = demo.run(Model(dreamer), progress)
         progress("write the report", 1, 1)
         lede = [
