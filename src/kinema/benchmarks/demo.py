@@ -27,7 +27,7 @@ SEED_NOTE = (
 class Demo:
     """`num` clips of a two-ball collision and of a throw, each in distribution and with speeds no training clip had."""
 
-    num: int = 2
+    num: int = 4
     seed: int = RESERVED_SEEDS + 1
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def main(*, model: str | None = None, out: str = "runs/demo", num: int = 2, seed: int = 900_000_001, json: bool = False) -> None:
+def main(*, model: str | None = None, out: str = "runs/demo", num: int = 4, seed: int = 900_000_001, json: bool = False) -> None:
     """The tour: simulate, dream, judge, report.
 
     A collision and a throw that the model has never seen, in its training range and outside. It is given the first frames,
