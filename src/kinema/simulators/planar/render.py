@@ -31,16 +31,17 @@ def render(
         if "segmentation" in wanted:
             out["segmentation"] = ids
         if "flow" in wanted:
-            out["flow"] = _flow(discs, ids[:-1], discs.step, slice(0, -1))
+            out["flow"] = _flow(discs, discs.step, slice(0, -1))
         if "backward_flow" in wanted:
-            out["backward_flow"] = _flow(discs, ids[1:], -discs.step, slice(1, None))
+            out["backward_flow"] = _flow(discs, -discs.step, slice(1, None))
         if "occlusion" in wanted:
             out["occlusion"] = _occlusion(discs, ids)
     return out
 
 
 class _Discs:
-    """Discs in image units with a fixed window per body: `distance` [t,k,k] px from the centre, placed at `corner`."""
+    """Discs in image units with a fixed window per body: `distance` [t,k,k] px from the centre and
+    `inside` [t,k,k], placed at `corner`."""
 
     def __init__(self, position: Array, radius: Array, size: int, world_width: float) -> None:
         scale = size / world_width
@@ -53,6 +54,7 @@ class _Discs:
             np.clip(np.floor(self.center[:, n] - k / 2 + 0.5).astype(int), 0, size - k) for n, k in enumerate(self.window)
         ]
         self.distance = [self._distance(n) for n in range(self.count)]
+        self.inside = [self.distance[n] < self.radius[:, n, None, None] for n in range(self.count)]
 
     def _distance(self, n: int) -> NDArray[np.float32]:
         grid = np.arange(self.window[n]) + 0.5
@@ -88,37 +90,32 @@ def _rgb(discs: _Discs, color: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _ids(discs: _Discs) -> NDArray[np.uint8]:
     ids = np.zeros((discs.frames, discs.size, discs.size), np.uint8)
     for n in range(discs.count):
-        inside = discs.distance[n] < discs.radius[:, n, None, None]
         for t in range(discs.frames):
-            rows, cols = discs.place(n, t)
-            ids[t, rows, cols][inside[t]] = n + 1
+            np.copyto(ids[t][discs.place(n, t)], n + 1, where=discs.inside[n][t])
     return ids
 
 
-def _flow(discs: _Discs, ids: NDArray[np.uint8], step: Array, frames: slice) -> NDArray[np.float32]:
-    flow = np.zeros((len(ids), 2, discs.size, discs.size), np.float32)
+def _flow(discs: _Discs, step: Array, frames: slice) -> NDArray[np.float32]:
+    flow = np.zeros((len(step), 2, discs.size, discs.size), np.float32)
     for n in range(discs.count):
+        patch = np.where(discs.inside[n][frames, None], step[:, n, :, None, None].astype(np.float32), np.float32(0))
         for i, t in enumerate(range(discs.frames)[frames]):
             rows, cols = discs.place(n, t)
-            mine = ids[i, rows, cols] == n + 1
-            for axis in (0, 1):
-                np.multiply(mine, np.float32(step[i, n, axis]), out=flow[i, axis, rows, cols], where=mine)
+            if n == 0:  # what later bodies cover is painted over
+                flow[i, :, rows, cols] = patch[i]
+            else:
+                np.copyto(flow[i, :, rows, cols], patch[i], where=discs.inside[n][t])
     return flow
 
 
 def _occlusion(discs: _Discs, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where each pixel's point is hidden one frame later: tested against the discs above it, not against the next mask."""
-    hidden = np.zeros((discs.frames - 1, discs.size, discs.size), bool)
-    for n in range(discs.count):  # the ground under every disc's next place
-        inside = discs.distance[n] < discs.radius[:, n, None, None]
-        for t in range(discs.frames - 1):
-            rows, cols = discs.place(n, t + 1)
-            hidden[t, rows, cols] |= inside[t + 1] & (ids[t, rows, cols] == 0)
+    hidden: NDArray[np.bool_] = (ids[1:] > 0) & (ids[:-1] == 0)  # the ground does not move
     for n in range(discs.count):
         grid = np.arange(discs.window[n]) + 0.5
         target = discs.corner[n][:-1, :, None] + grid + discs.step[:, n, :, None]  # [t-1,2,k]
         x, y = target[:, 0, None, :], target[:, 1, :, None]
-        gone = (x < 0) | (x >= discs.size) | (y < 0) | (y >= discs.size)
+        gone = ((x < 0) | (x >= discs.size)) | ((y < 0) | (y >= discs.size))
         for above in range(n + 1, discs.count):
             reach = discs.radius[1:, n] + discs.radius[1:, above]
             if not (np.hypot(*(discs.center[1:, n] - discs.center[1:, above]).T) < reach).any():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -105,7 +107,7 @@ class Planar(ABC):
         return Clip(
             fps=self.fps,
             dt=self.dt,
-            meta={"scenario": to_json(self), "params": dict(params), "world_width": WORLD},
+            meta={"scenario": json.loads(self._json), "params": dict(params), "world_width": WORLD},
             bodies=bodies,
             contacts=_contacts(run),
             energy=_energy(bodies, self.gravity),
@@ -122,6 +124,10 @@ class Planar(ABC):
         position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
         dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
+
+    @cached_property
+    def _json(self) -> str:
+        return json.dumps(to_json(self))
 
     @abstractmethod
     def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
