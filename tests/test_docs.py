@@ -43,6 +43,11 @@ def commands(page: Path, *, run: bool | None = None) -> Iterator[list[str]]:
                 yield shlex.split(line[2:], comments=True)
 
 
+def links(page: Path) -> list[str]:
+    found: list[str] = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    return [target for target in found if "://" not in target]
+
+
 @each_page
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -71,13 +76,12 @@ def test_commands_and_flags_exist(page: Path) -> None:
 
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target in links(page):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
-    linked = {(ROOT / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text(encoding="utf-8")) if "://" not in target}
+    linked = {(ROOT / target).resolve() for target in links(ROOT / "README.md")}
     assert {page.resolve() for page in (ROOT / "docs").glob("*.md")} <= linked
 
 
