@@ -1,7 +1,7 @@
 """Recipes: the papers as compositions of parts. A recipe is a module with a function of its own name, `tiny()` and SOURCES."""
 
-from . import codec, phyworld
+from . import codec, decoder, phyworld
 
-RECIPES = {"codec": codec, "phyworld": phyworld}
+RECIPES = {"codec": codec, "decoder": decoder, "phyworld": phyworld}
 
-__all__ = ["RECIPES", "codec", "phyworld"]
+__all__ = ["RECIPES", "codec", "decoder", "phyworld"]

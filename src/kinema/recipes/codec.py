@@ -20,10 +20,10 @@ WINDOW = 13  # frames of a training cut: the first latent and three more hold al
 HELD_OUT = 1_000_003  # the seed of clips no training stream uses
 
 
-def worlds(size: int, num_frames: int, seed: int, *, splits: tuple[str, ...] = ("id", "ood")) -> Mixture:
+def worlds(size: int, num_frames: int, seed: int, weights: tuple[float, ...] | None = None) -> Mixture:
     """Every planar scenario in and out of its training range: a codec must draw what a model may dream."""
-    drawn = [scenario(name, size=size, num_frames=num_frames, flip=True).split(split) for name in SCENARIOS for split in splits]
-    return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), seed=seed)
+    drawn = [scenario(name, size=size, num_frames=num_frames, flip=True).split(split) for name in SCENARIOS for split in ("id", "ood")]
+    return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), weights=weights, seed=seed)
 
 
 def codec(size: int = 64, num_frames: int = 33, width: str = "tiny", time_stride: int = 4, seed: int = 0) -> Stage:

@@ -33,6 +33,7 @@ class Stage:
     `codec` names a trained codec (a model folder, or one that ships) whose weights and shape are taken; where it is empty
     the stage trains the blueprint's codec itself. `start` names a model whose weights training begins from.
     `metrics` judge `probes` clips of `held_out`; the first one, if lower is better, marks the best checkpoint.
+    `only` names the one submodule that is trained; the rest keeps its weights.
     `cache` keeps every clip's latents in memory (as 16-bit numbers) once they are encoded, for data that has an end.
     """
 
@@ -44,6 +45,7 @@ class Stage:
     probes: int = 16
     codec: str = ""
     start: str = ""
+    only: str = ""
     cache: bool = False
 
 
@@ -79,6 +81,8 @@ def assemble(stage: Stage, out: Path) -> Run:
     model = codec if network is None else network
     if stage.start:
         load_weights(model, find(stage.start) / ("codec.safetensors" if network is None else "model.safetensors"))
+    if stage.only:
+        _freeze_but(model, stage.only)
     if network is not None:
         codec = codec.eval().requires_grad_(False)
     elif not any(True for _ in codec.parameters()):
@@ -106,7 +110,8 @@ def _write_model(stage: Stage, prepared: Run, trained: nn.Module, folder: Path) 
     if isinstance(prepared.prepare, _Encoder):
         WorldModel(stage.blueprint, prepared.prepare.codec, trained).save_pretrained(temporary)
     else:
-        standardise(trained, _first(stage.data, STANDARDISE))
+        if not stage.codec:  # one that was trained before keeps its scale, on which models stand
+            standardise(trained, _first(stage.data, STANDARDISE))
         write_codec(stage.blueprint, trained, temporary)
     temporary.rename(folder)
 
@@ -118,6 +123,14 @@ def with_codec(stage: Stage) -> Stage:
     if stage.blueprint.model is not None and any(True for _ in stage.blueprint.codec.build().parameters()):
         raise UserError("this stage trains a network on a codec that has to be trained first: name it with --codec")
     return stage
+
+
+def _freeze_but(model: nn.Module, only: str) -> None:
+    parts = [name for name, _ in model.named_children()]
+    if only not in parts:
+        raise UserError(f"only: the model has no part named {only!r}; it has {', '.join(parts)}")
+    for name, child in model.named_children():
+        child.requires_grad_(name == only)
 
 
 def _first(data: Dataset, count: int) -> list[Clip]:
