@@ -218,9 +218,18 @@ def find(name_or_folder: str | os.PathLike[str]) -> Path:
 
 def load_blueprint(folder: Path) -> Blueprint:
     """The blueprint of a model folder. Raises UserError where it is damaged or of parts kinema does not have."""
-    blueprint = from_json(read_json(folder / "blueprint.json"), str(folder / "blueprint.json"))
+    path = folder / "blueprint.json"
+    data = read_json(path)
+    try:
+        blueprint = from_json(data, str(path))
+    except UserError as error:  # a part that refuses its fields does not know the file
+        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     if not isinstance(blueprint, Blueprint):
-        raise UserError(f"{folder / 'blueprint.json'} holds no blueprint")
+        raise UserError(f"{path} holds no blueprint")
+    for name in ("codec", "objective", "model"):
+        part = getattr(blueprint, name)
+        if not hasattr(part, "build") and (name, part) != ("model", None):
+            raise UserError(f"{path}: {name} must be a part that can be built, got {part!r}")
     return blueprint
 
 
