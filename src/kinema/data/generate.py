@@ -13,7 +13,6 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save
 
-from .. import __version__
 from ..core.config import from_json, part, to_json
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
@@ -222,7 +221,7 @@ def _card(job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, A
 
 def versions() -> dict[str, str]:
     """Versions of what has a say in a dataset's bytes."""
-    return {"av": version("av"), "kinema": __version__} | {name: version(name) for name in ("numpy", "safetensors", "torch")}
+    return {name: version(name) for name in ("av", "kinema", "numpy", "safetensors", "torch")}
 
 
 def _name(k: int) -> str:
