@@ -317,7 +317,7 @@ def _compile(model: nn.Module, device: torch.device) -> None:
     if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
         raise UserError("train.compile needs a C++ compiler on a CPU, and there is none")
     for module in (model,) if type(model).forward is not nn.Module.forward else model.children():
-        module.compile()
+        module.compile(dynamic=False)  # a run has few shapes, and all of them are known
 
 
 def _groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
