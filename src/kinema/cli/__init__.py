@@ -65,6 +65,9 @@ def _dispatch(arguments: list[str]) -> int:
     verb, *rest = rest
     if verb not in verbs:
         return _say(f"kinema {name} has no verb {verb!r}{_closest(verb, verbs)}; it has {', '.join(verbs)}", 2)
+    if hasattr(module, "variant"):
+        function, rest = module.variant(verb, rest)
+        return _call(function, rest, f"kinema {name} {verb}")
     return _call(verbs[verb], rest, f"kinema {name} {verb}")
 
 

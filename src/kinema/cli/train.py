@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json as _json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,8 +18,25 @@ from ..recipes import RECIPES
 from ..training import Stage, run
 
 
-def _command(name: str, recipe: ModuleType) -> Callable[..., int]:
-    default: Stage = getattr(recipe, name)()
+def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[str]]:
+    """The command of a recipe whose own parameters (--size, --network, ...) are taken out of the arguments.
+
+    They come first because they decide many fields at once; the fields stay flags on top of them.
+    """
+    recipe = getattr(RECIPES[name], name)
+    flags = {f"--{key.replace('_', '-')}" for key in inspect.signature(recipe).parameters}
+    own: list[str] = []
+    others: list[str] = []
+    target = others
+    for argument in arguments:
+        if argument.startswith("--"):
+            target = own if argument.partition("=")[0] in flags else others
+        target.append(argument)
+    stage: Stage = tyro.cli(recipe, args=own, prog=f"kinema train {name}") if own else recipe()
+    return _command(name, RECIPES[name], stage), others
+
+
+def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int]:
 
     def main(
         stage: Annotated[Stage, tyro.conf.arg(name="")] = default,
@@ -38,8 +56,9 @@ def _command(name: str, recipe: ModuleType) -> Callable[..., int]:
         print(_json.dumps({"model": str(model)}) if json else f"the trained model is in {model}")
         return 0
 
-    first = (recipe.__doc__ or "").strip()
-    main.__doc__ = f"""{first}
+    main.__doc__ = f"""{(recipe.__doc__ or "").strip()}
+
+    Variants of the recipe: {_parameters(getattr(recipe, name))}.
 
     Killed in any way, the same command with --resume goes on where it stopped and ends in the same weights.
 
@@ -52,6 +71,11 @@ def _command(name: str, recipe: ModuleType) -> Callable[..., int]:
         json: print the result as JSON.
     """
     return main
+
+
+def _parameters(recipe: Callable[..., Stage]) -> str:
+    values = {f"--{key.replace('_', '-')}": p.default for key, p in inspect.signature(recipe).parameters.items()}
+    return ", ".join(f"{flag} {' '.join(v) if isinstance(v, tuple) else v}" for flag, v in values.items())
 
 
 def _fed(stage: Stage, folder: str) -> Stage:
@@ -73,4 +97,4 @@ def _print(stage: Stage, json: bool) -> None:
     print(made.table())
 
 
-VERBS: dict[str, Callable[..., Any]] = {name: _command(name, recipe) for name, recipe in RECIPES.items()}
+VERBS: dict[str, Callable[..., Any]] = {name: _command(name, recipe, getattr(recipe, name)()) for name, recipe in RECIPES.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..codecs import VAE
 from ..data import Mixture, Simulated
-from ..metrics import PSNR, VelocityError, VelocityErrorOfMeans
+from ..metrics import LPIPS, PSNR, VelocityError, VelocityErrorOfMeans
 from ..objectives import Reconstruct
 from ..simulators import SCENARIOS, scenario
 from ..training import Stage, Train
@@ -26,11 +28,16 @@ def worlds(size: int, num_frames: int, seed: int, weights: tuple[float, ...] | N
     return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), weights=weights, seed=seed)
 
 
-def codec(size: int = 64, num_frames: int = 33, width: str = "tiny", time_stride: int = 4, seed: int = 0) -> Stage:
-    """A VAE of the named width (tiny, small, base): 8 x in space, `time_stride` in time."""
+def codec(
+    size: int = 64, num_frames: int = 33, width: str = "tiny", time_stride: int = 4, seed: int = 0, perceptual: float = 0.0
+) -> Stage:
+    """A VAE of the named width (tiny, small, base): 8 x in space, `time_stride` in time; `perceptual` is the weight of LPIPS."""
+    objective = Reconstruct(kl=1e-4, window=WINDOW)
+    if perceptual:
+        objective = replace(objective, perceptual=LPIPS(), perceptual_weight=perceptual)
     return Stage(
         blueprint=Blueprint(
-            codec=VAE.size(width, time_stride=time_stride), objective=Reconstruct(kl=1e-4, window=WINDOW),
+            codec=VAE.size(width, time_stride=time_stride), objective=objective,
             num_frames=num_frames, size=size,
         ),
         data=worlds(size, num_frames, seed),
