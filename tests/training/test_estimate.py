@@ -22,9 +22,10 @@ def stage(request) -> Stage:
 def test_what_is_counted_is_what_there_is(stage, tmp_path):
     made = estimate(stage)
     run = assemble(replace(stage, metrics=()), tmp_path)
-    numbers = sum(p.numel() for p in run.model.parameters())
-    assert made.parameters == numbers
-    assert (made.weights, made.gradients, made.optimizer, made.average) == (4 * numbers, 4 * numbers, 8 * numbers, 4 * numbers)
+    whole = sum(p.numel() for p in run.model.parameters())
+    learnt = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+    assert (made.parameters, made.frozen_parameters) == (learnt, whole - learnt)
+    assert (made.weights, made.gradients, made.optimizer, made.average) == (4 * whole, 4 * learnt, 8 * learnt, 4 * whole)
     assert made.memory == made.weights + made.gradients + made.optimizer + made.average + made.activations
     batch = type(stage.data[0]).stack([stage.data[i] for i in range(stage.train.batch)])
     given = batch if run.prepare is None else run.prepare(batch)

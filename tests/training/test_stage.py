@@ -80,6 +80,9 @@ def test_folders_are_claimed_and_stages_compared(tiny, tmp_path):
     with pytest.raises(UserError, match=r"there is no run to resume in .*run: it has no stage.json"):
         run(tiny, tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
+    (tmp_path / "other" / "model").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"model exists, but no stage.json beside it"):
+        run(tiny, tmp_path / "other")
     run(tiny, tmp_path / "run")
     with pytest.raises(UserError, match="already holds a training run; use --resume"):
         run(tiny, tmp_path / "run")
@@ -209,3 +212,29 @@ def test_a_metric_that_is_better_when_higher_marks_no_best(tiny, tmp_path):
     assert not (tmp_path / "best").exists()
     assert isinstance(tiny, Stage)
     assert WorldModel.from_pretrained(tmp_path / "model").num_frames == 8
+
+
+def test_half_written_files_of_a_killed_run_are_taken_away(tiny, tmp_path):
+    model = run(tiny, tmp_path)
+    for leftover in (".tmp-abc.jsonl", "dreams/.tmp-def.mp4", "checkpoints/.tmp-000000009/state.json", "best/.tmp-000000009/state.json"):
+        (tmp_path / leftover).parent.mkdir(exist_ok=True)
+        (tmp_path / leftover).write_text("half")
+    model.rename(tmp_path / ".tmp-model")
+    run(tiny, tmp_path, resume=True)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_without_an_average_the_weights_themselves_are_stored(tiny, tmp_path):
+    model = run(changed(tiny, "train", ema=0.0), tmp_path)
+    newest = checkpoints(tmp_path / "checkpoints")[-1]
+    assert not (newest / "average.safetensors").exists()
+    assert (newest / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
+def test_one_part_may_be_trained_alone(codec, tmp_path):
+    stage = replace(recipes.codec.tiny(), codec=str(codec), start=str(codec), only="decoder")
+    ours, theirs = (load_file(folder / "codec.safetensors") for folder in (run(stage, tmp_path / "run"), codec))
+    for key, value in theirs.items():
+        assert torch.equal(ours[key], value) == (not key.startswith("decoder.")), key
+    with pytest.raises(UserError, match="only: the model has no part named 'head'; it has encoder, decoder"):
+        run(replace(stage, only="head"), tmp_path / "other")

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..core.clip import Clip
 from ..core.contracts import Context, Loss
 from .processes import processes
-from .stage import Stage, assemble, with_codec
+from .stage import Stage, assemble, freeze_but, with_codec
 
 BUDGET = 1e11  # FLOPs of the timed step at most: some seconds of one CPU core
 RATE_SIZE = 1024  # side of the matrix products that give a rate where even one clip is over the budget
@@ -120,13 +120,15 @@ def estimate(stage: Stage) -> Estimate:
 
 
 def _count(stage: Stage) -> dict[str, Any]:
-    """Numbers of parameters, bytes, and FLOPs of one micro-batch, from tensors that have a shape but no memory."""
+    """Numbers of parameters (of 4 bytes), bytes, and FLOPs of one micro-batch, from tensors that have a shape but no memory."""
     objective = stage.blueprint.objective.build()
     _warm(stage)
     clip, batch = stage.data[0], stage.train.batch
     with FakeTensorMode(allow_non_fake_inputs=True), _Draws():
         codec, network = stage.blueprint.build()
         model = codec if network is None else network
+        if stage.only:
+            freeze_but(model, stage.only)
         rgb = torch.empty(batch, *clip.rgb.shape)
         given: Any = Clip(rgb=rgb, fps=clip.fps, dt=clip.dt, batched=True)
         if network is not None:
@@ -136,17 +138,17 @@ def _count(stage: Stage) -> dict[str, Any]:
         with FlopCounterMode(display=False) as counter, saved.counting():
             _descend(stage, objective.losses(model.train(), given, _context(stage)), "cpu")
         kept = _size(given.latents.data[:1]) // 2 * (stage.data.length or 0) if stage.cache else 0
-    sizes = [p.numel() * p.element_size() for p in model.parameters() if p.requires_grad]
-    others = list(codec.parameters()) if network is not None else []
-    frozen = sum(_size(p) for p in others)
+    whole = sum(_size(p) for p in model.parameters())
+    learnt = sum(_size(p) for p in model.parameters() if p.requires_grad)
+    codec_alone = 0 if network is None else sum(_size(p) for p in codec.parameters())
     buckets = 2 if processes().num_processes > 1 else 1  # the gradients' buckets that processes share
     return {
-        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "frozen_parameters": sum(p.numel() for p in others),
-        "weights": sum(sizes) + frozen,
-        "gradients": buckets * sum(sizes),
-        "optimizer": 2 * sum(sizes),
-        "average": sum(sizes) if stage.train.ema else 0,
+        "parameters": learnt // 4,
+        "frozen_parameters": (whole - learnt + codec_alone) // 4,
+        "weights": whole + codec_alone,
+        "gradients": buckets * learnt,
+        "optimizer": 2 * learnt,
+        "average": whole if stage.train.ema else 0,
         "activations": saved.bytes,
         "cache": kept,
         "flops": float(counter.get_total_flops()),

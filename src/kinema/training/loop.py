@@ -269,6 +269,7 @@ class _Loop:
         """Go back to the newest checkpoint; a new run writes its first one, so that there is always one."""
         if self.main:
             tidy(self.folder)
+            tidy(self.run.out / "best")
         self.accelerator.wait_for_everyone()
         found = checkpoints(self.folder)
         self.accelerator.wait_for_everyone()  # nobody writes before all have looked

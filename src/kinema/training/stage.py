@@ -62,9 +62,12 @@ def run(stage: Stage, out: Path, *, resume: bool = False) -> Path:
         return folder
     prepared = assemble(stage, out)
     processes().wait_for_everyone()  # nobody writes before all have looked
-    if processes().is_main_process and not resume:
-        make_folder(out)
-        write_json(out / "stage.json", to_json(stage))
+    if processes().is_main_process:
+        if resume:
+            _sweep(out)
+        else:
+            make_folder(out)
+            write_json(out / "stage.json", to_json(stage))
     trained = train(prepared, resume=resume)
     if processes().is_main_process:
         _write_model(stage, prepared, trained, folder)
@@ -82,7 +85,7 @@ def assemble(stage: Stage, out: Path) -> Run:
     if stage.start:
         load_weights(model, find(stage.start) / ("codec.safetensors" if network is None else "model.safetensors"))
     if stage.only:
-        _freeze_but(model, stage.only)
+        freeze_but(model, stage.only)
     if network is not None:
         codec = codec.eval().requires_grad_(False)
     elif not any(True for _ in codec.parameters()):
@@ -125,12 +128,19 @@ def with_codec(stage: Stage) -> Stage:
     return stage
 
 
-def _freeze_but(model: nn.Module, only: str) -> None:
+def freeze_but(model: nn.Module, only: str) -> None:
     parts = [name for name, _ in model.named_children()]
     if only not in parts:
         raise UserError(f"only: the model has no part named {only!r}; it has {', '.join(parts)}")
     for name, child in model.named_children():
         child.requires_grad_(name == only)
+
+
+def _sweep(out: Path) -> None:
+    """Take away files that a killed process left half-written."""
+    for place in (out, out / "dreams"):
+        for path in [path for path in place.glob(".tmp-*") if path.is_file()]:
+            path.unlink()
 
 
 def _first(data: Dataset, count: int) -> list[Clip]:
@@ -181,6 +191,9 @@ def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
     if not path.exists():
         if resume:
             raise UserError(f"there is no run to resume in {out}: it has no stage.json")
+        for name in ("model", "checkpoints"):
+            if (out / name).exists():
+                raise UserError(f"{out / name} exists, but no stage.json beside it: train in another folder")
         return
     if not resume:
         raise UserError(f"{out} already holds a training run; use --resume to go on with it, or another folder")
