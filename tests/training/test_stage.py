@@ -88,6 +88,10 @@ def test_folders_are_claimed_and_stages_compared(tiny, tmp_path):
         run(tiny, tmp_path / "run")
     with pytest.raises(UserError, match=r"holds a run with other settings \(at stage.train.lr\)"):
         run(changed(tiny, "train", lr=0.5), tmp_path / "run", resume=True)
+    data = read_json(tmp_path / "run" / "stage.json")
+    del data["cache"], data["train"]["compile"]  # a run of a version that did not know them yet
+    write_json(tmp_path / "run" / "stage.json", data)
+    run(tiny, tmp_path / "run", resume=True)
     (tmp_path / "run" / "stage.json").write_text('{"part": "trai')
     with pytest.raises(UserError, match=r"stage.json: cannot be read as JSON"):
         run(tiny, tmp_path / "run", resume=True)

@@ -197,9 +197,8 @@ def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
         return
     if not resume:
         raise UserError(f"{out} already holds a training run; use --resume to go on with it, or another folder")
-    old = read_json(path)
-    from_json(old, str(path))
-    for where in _differences(old, to_json(stage)):
+    old = from_json(read_json(path), str(path))  # a field that is newer than the run has its default
+    for where in _differences(to_json(old), to_json(stage)):
         raise UserError(f"{out} holds a run with other settings (at {where}): resume with the same ones, or use another folder")
 
 
