@@ -151,7 +151,7 @@ class WorldModel:
         given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))
         sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
         total = self.num_frames if num_frames is None else num_frames
-        pieces = [self._rollout(piece, total, sampler, guidance or {}, seed + i) for i, piece in enumerate(torch.split(given, CHUNK))]
+        pieces = [self._rollout(piece, total, sampler, guidance or {}, (seed, i)) for i, piece in enumerate(torch.split(given, CHUNK))]
         about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {})}
         meta = {"condition_frames": self.condition_frames, "dream": about}
         rgb = torch.cat(pieces).cpu()
@@ -175,11 +175,11 @@ class WorldModel:
             raise UserError("the given frames hold pixels that are not finite")
         return rgb.to(self.device)
 
-    def _rollout(self, given: Tensor, total: int, sampler: Any, guidance: Mapping[str, float], seed: int) -> Tensor:
+    def _rollout(self, given: Tensor, total: int, sampler: Any, guidance: Mapping[str, float], key: tuple[int, int]) -> Tensor:
         network = guide(self.network, self.blueprint.sources, guidance)
 
         def window(first: Tensor, index: int) -> Tensor:
-            return self._window(first, sampler, network, torch_stream("dream", seed, index))
+            return self._window(first, sampler, network, torch_stream("dream", *key, index))
 
         return rollout(window, given, total, self.num_frames)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json as _json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from ..core.config import to_json
 from ..data import Fitted, open_dataset, split
 from ..recipes import RECIPES
 from ..training import Stage, run
+from ..training.estimate import estimate
+from ..training.processes import processes
 
 
 def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[str]]:
@@ -37,7 +40,6 @@ def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[s
 
 
 def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int]:
-
     def main(
         stage: Annotated[Stage, tyro.conf.arg(name="")] = default,
         *,
@@ -50,8 +52,11 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
         if data is not None:
             stage = _fed(stage, data)
         if dry_run:
-            _print(stage, json)
+            made = estimate(stage)
+            print(_json.dumps({"stage": to_json(stage), "estimate": made.to_json()}, indent=2) if json else made.table())
             return 0
+        if not resume and not (Path(out) / "stage.json").exists() and processes().is_main_process:
+            print(estimate(stage).table(), file=sys.stderr, flush=True)
         model = run(stage, Path(out), resume=resume)
         print(_json.dumps({"model": str(model)}) if json else f"the trained model is in {model}")
         return 0
@@ -84,17 +89,6 @@ def _fed(stage: Stage, folder: str) -> Stage:
     clips = Fitted(open_dataset(folder, fields=("rgb",)), size=b.size, num_frames=b.num_frames, fps=b.fps)
     learnt, held_out = split(clips, stage.probes)
     return replace(stage, data=learnt, held_out=held_out)
-
-
-def _print(stage: Stage, json: bool) -> None:
-    from ..training.estimate import estimate
-    from ..training.stage import with_codec
-
-    made = estimate(with_codec(stage))
-    if json:
-        print(_json.dumps({"stage": to_json(stage), "estimate": made.to_json()}, indent=2))
-        return
-    print(made.table())
 
 
 VERBS: dict[str, Callable[..., Any]] = {name: _command(name, recipe, getattr(recipe, name)()) for name, recipe in RECIPES.items()}
