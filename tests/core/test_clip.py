@@ -86,6 +86,8 @@ def test_fields_that_disagree_on_time_are_refused(name):
         ({"bodies": {"mass": torch.zeros(5)}}, r"bodies\['mass'\]"),
         ({"contacts": {"point": torch.zeros(2, 2)}}, "contacts must hold their time"),
         ({"camera": Camera.planar(6, 4, 10.0, 4)}, "camera must have poses"),
+        ({"rgb": torch.zeros(0, 3, 4, 6)}, "rgb holds nothing: it has 0 frames"),
+        ({"rgb": torch.zeros(5, 3, 0, 6)}, "rgb holds nothing: it has 0 pixels"),
     ],
 )
 def test_wrong_shapes_are_refused(fields, says):
@@ -93,7 +95,7 @@ def test_wrong_shapes_are_refused(fields, says):
         clip(**fields)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, math.nan])
+@pytest.mark.parametrize("wrong", [0, -1, math.nan, math.inf])
 def test_rates_must_be_positive(wrong):
     with pytest.raises(UserError, match="fps"):
         Clip(fps=wrong)
@@ -265,7 +267,8 @@ def test_bad_files_end_in_a_sentence_that_names_them(tmp_path):
     with pytest.raises(UserError, match=r"clip\.safetensors: .*holds no clip"):
         Clip.load(path)
     good = {"fps": 1, "dt": 1, "meta": {}, "batched": False, "text": None}
-    for header in ("{", "{}", "3", json.dumps({**good, "fps": "fast"}), json.dumps({**good, "fps": 0}), json.dumps(good)):
+    wrong = [json.dumps({**good, **change}) for change in ({"fps": "fast"}, {"fps": 0}, {"meta": "abc"}, {})]
+    for header in ("{", "{}", "3", *wrong):
         save_file({"rgb": torch.zeros(1, 2, 2, 2)}, path, {"kinema.clip": header})
         with pytest.raises(UserError, match=r"clip\.safetensors: "):
             Clip.load(path)

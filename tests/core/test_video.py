@@ -7,13 +7,14 @@ import os
 import struct
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 import torch
 
 from kinema.core import Clip, UserError
-from kinema.core.video import fit, read_video, read_video_bytes, video_bytes, write_png, write_video
+from kinema.core.video import _check_length, fit, read_video, read_video_bytes, video_bytes, write_png, write_video
 
 CAMEL = Path(__file__).parents[3] / "shared" / "samples" / "camel.mp4"
 
@@ -218,6 +219,32 @@ def test_bad_frames_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"out\.mp4"):
         write_video(tmp_path / "absent" / "out.mp4", noise(), 10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_saved_clip_that_cannot_be_shown_is_named(tmp_path: Path) -> None:
+    one = Clip(rgb=noise(), fps=10)
+    broken = one.replace(rgb=torch.full((2, 3, 8, 8), float("nan")))
+    for clip, words in [(broken, "NaN"), (Clip.stack([one]), "a batch of clips"), (Clip(fps=10, text="words"), "without rgb")]:
+        clip.save(tmp_path / "dream.safetensors")
+        with pytest.raises(UserError, match=rf"dream\.safetensors: holds .*{words}"):
+            read_video(tmp_path / "dream.safetensors")
+
+
+def test_a_rate_of_0_is_not_taken_for_none(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", noise(), 10)
+    Clip(rgb=noise(), fps=10).save(tmp_path / "a.safetensors")
+    for name in ("a.mp4", "a.safetensors"):
+        for option in ({"fps": 0.0}, {"dt": 0.0}):
+            with pytest.raises(UserError, match="must be above 0"):
+                read_video(tmp_path / name, **option)
+    with pytest.raises(UserError, match="above 0"):
+        fit(Clip(rgb=noise(), fps=10), 8, fps=0.0)
+
+
+def test_a_strange_duration_is_no_mistake() -> None:
+    _check_length(SimpleNamespace(metadata={"DURATION": "two minutes"}), "a.mkv", [0.0, 0.1])
+    with pytest.raises(UserError, match="cut short"):
+        _check_length(SimpleNamespace(metadata={"DURATION": "00:02:00.0"}), "a.mkv", [0.0, 0.1])
 
 
 @pytest.mark.skipif(not CAMEL.exists(), reason="shared/samples/camel.mp4 is absent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -70,10 +71,10 @@ class Clip:
     def __init__(
         self, *, fps: float, dt: float | None = None, meta: Mapping[str, Any] | None = None, batched: bool = False, **fields: Any
     ) -> None:
-        if not fps > 0:
+        if not 0 < fps < math.inf:
             raise UserError(f"a clip's fps must be above 0, got {fps}")
         self.fps = float(fps)
-        if dt is not None and not dt > 0:
+        if dt is not None and not 0 < dt < math.inf:
             raise UserError(f"a clip's time step dt must be above 0 s, got {dt}")
         self.dt = 1.0 / self.fps if dt is None else float(dt)
         self.meta: dict[str, Any] = dict(meta or {})
@@ -288,7 +289,7 @@ class Clip:
             raise UserError(f"{path}: {error}") from None
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
             raise UserError(f"{path}: cannot be read as a clip ({error})") from None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: cannot be read as a clip (its header or arrays are not those of one: {error!r})") from None
 
     def __repr__(self) -> str:
@@ -307,6 +308,8 @@ class Clip:
                 raise UserError(f"{name} must have axes [{', '.join(('b' if lead else '') + axes)}], got shape {shape}")
             for axis, length in zip(axes, value.shape[lead:], strict=True):
                 key, want = ("t", length + 1) if axis == "p" else (axis, length)
+                if key in "thw" and want == 0:
+                    raise UserError(f"{name} holds nothing: it has {'0 frames' if key == 't' else '0 pixels'}, shape {tuple(value.shape)}")
                 if axis.isdigit():
                     if length != int(axis):
                         raise UserError(f"{name} must have {axis} channels, got shape {tuple(value.shape)}")

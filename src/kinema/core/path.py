@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -189,7 +188,7 @@ class EDM(Path):
     At tau = 0 sigma is `sigma_min`, not 0. The network sees x / sqrt(1 + sigma^2) and ln(sigma) / 4.
     """
 
-    sigma_min: float = field(default=0.002)
+    sigma_min: float = 0.002
     sigma_max: float = 80.0
     rho: float = 7.0
 

@@ -180,14 +180,14 @@ def read_video(
     `fps` overrides the rate that the file states. A picture is a Clip of one frame, at 10 fps; a .safetensors file is a
     saved Clip. Phones' rotation is applied. Where the frames of a file are unevenly spaced, the Clip holds at each time
     k/fps (fps = their mean rate) the frame that is nearest, and `meta["frame_times"]` says "uneven". Raises UserError
-    naming the file where it is missing, a folder, not allowed to be read, no video, empty, truncated, damaged or too
-    large for the memory.
+    naming the file where it is missing, a folder, not allowed to be read, no video, empty, truncated, damaged, too large
+    for the memory, or where a saved clip is a batch or has NaN pixels or none.
     """
     source = Path(path)
     if source.suffix.lower() == ".safetensors":
         _open(source).close()
-        clip = Clip.load(source)
-        clip = clip.replace(fps=fps or clip.fps, dt=dt or clip.dt)
+        clip = _saved(source)
+        clip = clip.replace(fps=clip.fps if fps is None else fps, dt=clip.dt if dt is None else dt)
         return clip if (start, stop) == (0, None) else clip.frames(start, stop)
     with _open(source) as file:
         return _read(file, str(path), start, stop, fps, dt)
@@ -204,7 +204,10 @@ def fit(clip: Clip, size: int, fps: float | None = None) -> Clip:
     """A user's clip as a model wants it: the central square, resized to size x size (area average), played at `fps`.
 
     Only rgb and text are kept. At another rate, the frame nearest to each time k/fps is taken and dt grows accordingly.
+    Raises UserError where size or fps is not above 0.
     """
+    if size < 1 or (fps is not None and not fps > 0):
+        raise UserError(f"a clip cannot be fitted to {size} px at {fps} fps: both must be above 0")
     rgb = clip.rgb
     height, width = rgb.shape[-2:]
     side = min(height, width)
@@ -217,8 +220,17 @@ def fit(clip: Clip, size: int, fps: float | None = None) -> Clip:
     if side != size:
         mode = {"mode": "area"} if side > size else {"mode": "bilinear", "align_corners": False}
         rgb = as_uint8(functional.interpolate(as_float(rgb), (size, size), **mode))
-    fps = fps or clip.fps
+    fps = clip.fps if fps is None else fps
     return clip.only("rgb", "text").replace(rgb=rgb, fps=fps, dt=clip.dt * clip.fps / fps)
+
+
+def _saved(path: Path) -> Clip:
+    clip = Clip.load(path)
+    if clip.batched or not clip.has("rgb"):
+        raise UserError(f"{path}: holds {'a batch of clips' if clip.batched else 'a clip without rgb'}; one clip with rgb was expected")
+    if clip.rgb.is_floating_point() and not bool(torch.isfinite(clip.rgb).all()):
+        raise UserError(f"{path}: holds NaN or infinite pixels")
+    return clip
 
 
 def _open(path: Path) -> BinaryIO:
@@ -260,7 +272,7 @@ def _read(file: BinaryIO, name: str, start: int, stop: int | None, fps: float | 
             _check_memory(container, name, stop - start)
             rgb = _decode(container, name, timing.pick[start:stop])
     meta = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
-    return Clip(rgb=rgb, fps=timing.fps, dt=dt or _tagged_dt(tags), text=tags.get("title"), meta=meta)
+    return Clip(rgb=rgb, fps=timing.fps, dt=_tagged_dt(tags) if dt is None else dt, text=tags.get("title"), meta=meta)
 
 
 @contextlib.contextmanager
@@ -301,7 +313,7 @@ def _timing(container: Any, name: str, fps: float | None) -> _Timing:
     stamps = [p.pts if p.pts is not None else p.dts for p in shown]
     if len(shown) == 1 or any(s is None for s in stamps):
         picture = len(shown) == 1 and container.format.name.endswith("_pipe")
-        return _Timing(fps or (IMAGE_FPS if picture else rate or IMAGE_FPS), list(range(len(shown))), True)
+        return _Timing((IMAGE_FPS if picture else rate or IMAGE_FPS) if fps is None else fps, list(range(len(shown))), True)
     times = [float(s * stream.time_base) for s in sorted(stamps)]
     _check_length(stream, name, times)
     return _even(times, rate, float(stream.time_base), fps)
@@ -312,12 +324,13 @@ def _even(times: list[float], rate: float, tick: float, fps: float | None) -> _T
     steps = [b - a for a, b in pairwise(times)]
     mean = (times[-1] - times[0]) / len(steps)
     if mean <= 0:
-        return _Timing(fps or rate or IMAGE_FPS, list(range(len(times))), True)
+        return _Timing((rate or IMAGE_FPS) if fps is None else fps, list(range(len(times))), True)
     if max(steps) - min(steps) <= max(2.001 * tick, 0.01 * mean):
         # The stated rate is exact where the stamps are rounded; it is believed where it agrees with them.
-        return _Timing(fps or (rate if abs(rate * mean - 1) < 0.01 else 1 / mean), list(range(len(times))), True)
+        own = rate if abs(rate * mean - 1) < 0.01 else 1 / mean
+        return _Timing(own if fps is None else fps, list(range(len(times))), True)
     pick = [_nearest(times, times[0] + k * mean) for k in range(len(times))]
-    return _Timing(fps or 1 / mean, pick, False)
+    return _Timing(1 / mean if fps is None else fps, pick, False)
 
 
 def _nearest(times: list[float], time: float) -> int:
@@ -330,8 +343,11 @@ def _check_length(stream: Any, name: str, times: list[float]) -> None:
     stated = {key.upper(): value for key, value in stream.metadata.items()}.get("DURATION")
     if stated is None:
         return
-    hours, minutes, seconds = stated.split(":")
-    missing = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - times[-1]
+    try:
+        hours, minutes, seconds = stated.split(":")
+        missing = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - times[-1]
+    except ValueError:  # anybody may write such a tag
+        return
     if missing > 2.5 * (times[-1] - times[0]) / (len(times) - 1) + 0.01:
         raise UserError(f"{name}: the video is cut short: the last {missing:.2f} s of {stated} are missing")
 
