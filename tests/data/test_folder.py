@@ -97,6 +97,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ("file_name,text\nabsent.mp4,x\n", "row 1 names absent.mp4"),
         ("name,text\na.mp4,x\n", "names no video"),
         ("file_name,text\n", "nothing to read"),
+        ("file_name,text\ntests.mp4,red, then blue\n", "row 1 has more cells"),
     ]:
         table.write_text(content)
         with pytest.raises(UserError, match=words):
@@ -108,6 +109,14 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     table.unlink()
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "x.mp4"}\n{"file_name"\n')
     with pytest.raises(UserError, match="line 2"):
+        open_dataset(tmp_path)
+    (tmp_path / "metadata.jsonl").write_bytes(b'{"file_name": "x.mp4", "text": "\xff"}')
+    with pytest.raises(UserError, match=r"metadata\.jsonl: is no UTF-8"):
+        open_dataset(tmp_path)
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "videos.txt").write_text("x.mp4\n")
+    (tmp_path / "prompts.txt").write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match=r"prompts\.txt: is no UTF-8"):
         open_dataset(tmp_path)
 
 

@@ -18,9 +18,12 @@ from typing import Any
 import pytest
 import torch
 
+import kinema
+from kinema import cli
 from kinema.core import UserError
 from kinema.core.video import read_video_bytes
 from kinema.data import generate, open_dataset, shards
+from kinema.data.card import command, read_card
 from kinema.data.engine import run
 from kinema.data.validate import difference
 from kinema.simulators import SCENARIOS, make, scenario
@@ -200,6 +203,17 @@ def test_damage_is_named_and_repaired(tmp_path: Path, how: str) -> None:
     assert hashes(folder) == hashes(tmp_path / "new")
 
 
+def test_the_card_says_how_to_make_the_dataset_again(tmp_path: Path) -> None:
+    generate(tmp_path / "flags", small("uniform", fps=29.97002997, dt=0.1), num=2, split="v")
+    said = command(read_card(tmp_path / "flags"))
+    assert cli.main([*said.replace("FOLDER", str(tmp_path / "again")).split()[1:]]) == 0
+    assert hashes(tmp_path / "again") == hashes(tmp_path / "flags")
+    generate(tmp_path / "fields", small("uniform", flip=True, speed=((1.0, 2.0),)), num=2)
+    said = command(read_card(tmp_path / "fields"))
+    eval(said.replace("FOLDER", str(tmp_path / "fields again")), {"kinema": kinema})
+    assert hashes(tmp_path / "fields again") == hashes(tmp_path / "fields")
+
+
 def test_a_damaged_index_or_card_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "d"
     generate(folder, small(), num=2)
@@ -211,9 +225,13 @@ def test_a_damaged_index_or_card_is_named(tmp_path: Path) -> None:
     (folder / "card.json").write_text("{")
     with pytest.raises(UserError, match=r"card\.json"):
         open_dataset(folder)
-    (folder / "card.json").write_text("[]")
-    with pytest.raises(UserError, match=r"card\.json"):
-        open_dataset(folder)
+    start = {"kind": "kinema dataset", "format": 1}
+    names = ("complete", "name", "shared", "fps", "dt", "size", "frames", "members", "counts", "shards", "versions")
+    whole = dict.fromkeys(names, True)
+    for content in ([], start, {**start, **whole, "job": {}}, {**start, **whole, "job": {"scenario": "uniform"}}):
+        (folder / "card.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=r"card\.json"):
+            open_dataset(folder)
 
 
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

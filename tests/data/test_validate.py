@@ -96,6 +96,13 @@ def test_validate_a_folder(tmp_path: Path) -> None:
         list(validate(open_dataset(tmp_path / "d"), clips=0))
 
 
+def test_truth_that_is_not_a_number_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(tmp_path / "d", scenario("uniform", size=32, num_frames=4), num=3)
+    errors = iter([0.0, float("nan"), 0.0])
+    monkeypatch.setattr("kinema.data.validate.reprojection_error", lambda clip: next(errors))
+    assert [check.name for check in validate(open_dataset(tmp_path / "d")) if not check.ok] == ["flow against re-projection"]
+
+
 def test_validate_plain_videos(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", torch.zeros(2, 3, 16, 16, dtype=torch.uint8), 10)
     assert all(check.ok for check in validate(open_dataset(tmp_path)))
@@ -121,5 +128,8 @@ def test_a_contact_sheet_has_a_row_for_what_is_there(tmp_path: Path) -> None:
     assert full.shape[1] == 4 * plain.shape[1]
     assert contact_sheet(open_dataset(tmp_path / "d"), clips=3, frames=4).shape[1] > 3 * full.shape[1] - 1
     assert 0 <= float(full.min()) <= float(full.max()) <= 1
+    make(scenario("collision", size=32), 0, 0).frames(0, 1).save(tmp_path / "one.safetensors")
+    one = contact_sheet(open_dataset(tmp_path / "one.safetensors"))  # a single frame has no flow to show
+    assert one.shape[1] == full.shape[1] / 2
     with pytest.raises(UserError):
         contact_sheet(open_dataset(tmp_path / "d"), clips=0)

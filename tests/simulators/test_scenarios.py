@@ -320,9 +320,21 @@ def test_unknown_dense_truth_is_refused(name: str) -> None:
         make(scenario(name), 0, 0, ("depth",))
 
 
+@each
+def test_parameters_that_lack_one_are_refused(name: str) -> None:
+    world = scenario(name, size=16)
+    params = world.sample(stream("lacking"))
+    for key in (key for key in params if key != "outside"):
+        with pytest.raises(UserError, match=f"{name}: the parameters lack '{key}'"):
+            world.simulate({k: v for k, v in params.items() if k != key}, stream("unused"))
+
+
 def test_a_clip_of_no_scenario_cannot_be_made_again() -> None:
+    clip = Clip(rgb=torch.zeros(2, 3, 8, 8, dtype=torch.uint8), fps=10.0, dt=0.1)
     with pytest.raises(UserError, match="scenario, seed, index"):
-        remake(Clip(rgb=torch.zeros(2, 3, 8, 8, dtype=torch.uint8), fps=10.0, dt=0.1))
+        remake(clip)
+    with pytest.raises(UserError, match="is no scenario of kinema, got 'kitchen'"):
+        remake(clip.replace(meta={"scenario": "kitchen", "seed": 0, "index": 0}))
 
 
 def test_a_stream_is_not_the_generator_of_numpy() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..core.config import to_json
 from ..core.errors import UserError
 from ..core.files import read_json
+from ..simulators import scenario
+
+_KEYS = ("complete", "job", "name", "shared", "fps", "dt", "size", "frames", "members", "counts", "shards", "versions")
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -16,17 +20,26 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}/card.json: is no card of a kinema dataset")
     if card.get("format") != 1:
         raise UserError(f"{folder}: has dataset format {card.get('format')}; this kinema reads format 1")
+    missing = [key for key in _KEYS if key not in card]
+    if not missing and not (isinstance(card["job"], dict) and "scenario" in card["job"]):
+        missing = ["its scenario"]
+    if missing:
+        raise UserError(f"{folder}/card.json: lacks {', '.join(missing)}; it is damaged")
     if not card["complete"]:
         raise UserError(f"{folder}: this dataset is not complete; run its command again to finish it: {command(card)}")
     return card
 
 
 def command(card: dict[str, Any]) -> str:
-    """The command line that makes this dataset again."""
+    """What makes this dataset again: a command line or, for a scenario with fields that no flag sets, a line of Python."""
     job, world = card["job"], card["job"]["scenario"]
+    shown = {key: world[key] for key in ("size", "num_frames", "fps", "dt")}
+    if to_json(scenario(card["name"], **shown).split(job["split"])) != world:
+        options = ", ".join(f"{key}={job[key]!r}" for key in ("num", "seed", "split", "store", "shard_size"))
+        return f'kinema.data.generate("FOLDER", kinema.core.from_json({world!r}), {options})'
     flags = {
         "num": job["num"], "seed": job["seed"], "split": job["split"], "size": world["size"], "frames": world["num_frames"],
-        "fps": f"{world['fps']:g}", "dt": repr(world["dt"]), "shard-size": job["shard_size"], "store": job["store"],
+        "fps": repr(world["fps"]), "dt": repr(world["dt"]), "shard-size": job["shard_size"], "store": job["store"],
     }  # fmt: skip
     return " ".join(["kinema simulate", card["name"], *(f"--{key} {value}" for key, value in flags.items()), "--out FOLDER"])
 

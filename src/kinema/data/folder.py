@@ -17,16 +17,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..core.clip import Clip
-from ..core.config import from_json, part
+from ..core.config import part
 from ..core.errors import UserError
 from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
-from ..simulators.planar import Planar
+from ..simulators import rebuild
+from ..simulators.planar import DEFAULT_DENSE, DENSE, Planar
 from .card import read_card
 from .dataset import Dataset
 from .shards import BODIES, NOTE, TRUTH, VIDEO, clip_of, key_of
 
-RENDERED = ("rgb", "segmentation", "flow", "backward_flow", "occlusion")
-DEFAULT = ("rgb", "segmentation", "flow", "occlusion")
 FILE_COLUMNS = ("file_name", "video", "video_path", "video_file", "path", "file", "media_path")
 TEXT_COLUMNS = ("text", "caption", "prompt", "description")
 
@@ -70,8 +69,7 @@ class Shards(Dataset):
     @cached_property
     def scenario(self) -> Planar:
         """The scenario that the clips were drawn from, ranges of the split included."""
-        world: Planar = from_json(self.card["job"]["scenario"], f"{self.path}/card.json")
-        return world
+        return rebuild(self.card["job"]["scenario"], f"{self.path}/card.json")
 
     @cached_property
     def _index(self) -> dict[str, Tensor]:
@@ -93,8 +91,8 @@ class Shards(Dataset):
     def check(self) -> None:
         """Raise UserError where the card, the index or a wanted field is no good."""
         for name in self.fields or ():
-            if name not in (*RENDERED, *_STATES):
-                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join((*RENDERED, *_STATES))}")
+            if name not in (*DENSE, *_STATES):
+                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join((*DENSE, *_STATES))}")
         _ = self.scenario, self._index
 
     def agrees(self, shard: int, place: Sequence[Sequence[Sequence[int]]]) -> bool:
@@ -125,10 +123,11 @@ class Shards(Dataset):
         return found
 
     def read(self, index: int) -> Clip:
-        wanted = (*DEFAULT, *_STATES) if self.fields is None else self.fields
-        names = {NOTE, BODIES} | ({VIDEO} if "rgb" in wanted else set()) | ({TRUTH} if any(n in RENDERED[1:] for n in wanted) else set())
+        wanted = (*DEFAULT_DENSE, *_STATES) if self.fields is None else self.fields
+        truth = any(name in DENSE and name != "rgb" for name in wanted)
+        names = {NOTE, BODIES} | ({VIDEO} if "rgb" in wanted else set()) | ({TRUTH} if truth else set())
         clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(index)}")
-        missing = tuple(name for name in wanted if name in RENDERED and not clip.has(name))
+        missing = tuple(name for name in wanted if name in DENSE and not clip.has(name))
         if missing:
             clip = clip.replace(**self.scenario.render(clip.bodies, missing))
         return clip.only(*wanted, *_STATES)
@@ -210,14 +209,21 @@ def _beside(place: Path) -> Iterator[Row]:
 
 
 def _paired(place: Path) -> Iterator[Row]:
-    videos, prompts = ((place / name).read_text().splitlines() for name in ("videos.txt", "prompts.txt"))
+    videos, prompts = (_text(place / name).splitlines() for name in ("videos.txt", "prompts.txt"))
     if len(videos) != len(prompts):
         raise UserError(f"{place}: videos.txt has {len(videos)} lines and prompts.txt {len(prompts)}; they go together line by line")
     yield from _table(place / "videos.txt", ({"video": video, "text": text} for video, text in zip(videos, prompts, strict=True)))
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 text ({error})") from None
+
+
 def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -238,6 +244,8 @@ def _decoded(path: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, A
 
 def _table(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for number, row in enumerate(rows, 1):
+        if None in row:  # where the csv module puts cells without a column
+            raise UserError(f"{path}: row {number} has more cells than there are columns; a text with commas goes in quotes")
         name = next((row[c] for c in FILE_COLUMNS if row.get(c)), None)
         if not isinstance(name, str):
             raise UserError(f"{path}: row {number} names no video; a column of {', '.join(FILE_COLUMNS)} was expected")

@@ -18,14 +18,13 @@ from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
 from ..core.video import video_bytes
 from ..simulators import make
-from ..simulators.planar import Planar
+from ..simulators.planar import DEFAULT_DENSE, Planar
 from .card import describe
 from .engine import cpus, run
 from .shards import SHARED, Shard, key_of, members_of, pack, scan
 
 FORMAT = 1
 CLIPS_PER_WORKER = 64  # below this a second process costs more than it brings
-STORED = ("rgb", "segmentation", "flow", "occlusion")
 
 Report = Callable[[int, int, bool], None]  # clips of a shard, clips in all, whether they were there before
 
@@ -178,7 +177,7 @@ def write_shard(folder: str, job_json: Any, k: int, known: str | None) -> tuple[
         shard = scan(path)
         if shard.keys == keys and known in (None, shard.sha256):
             return k, shard, True
-    fields = STORED if job.store == "all" else ("rgb",)
+    fields = DEFAULT_DENSE if job.store == "all" else ("rgb",)
     clips = ((key_of(i), members_of(make(job.scenario, job.seed, i, fields), job.store == "all")) for i in job.indices(k))
     pack(path, clips)
     shard = scan(path)

@@ -57,7 +57,7 @@ def _strips(clip: Clip, frames: int) -> list[Tensor]:
     at = sorted({round(i * last / max(frames - 1, 1)) for i in range(frames)})
     strips = []
     for name in ROWS:
-        if clip.has(name):
+        if clip.has(name) and len(clip.fields[name]):  # a clip of one frame has no flow
             tiles = [_tile(clip, name, t) for t in at]
             end = _wheel(tiles[0].shape[-1], tiles[0].shape[-2]) if name == "flow" else torch.full_like(tiles[0], _PAGE)
             strips.append(_beside([*tiles, end] if clip.has("flow") else tiles))

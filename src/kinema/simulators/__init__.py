@@ -15,7 +15,7 @@ VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the sa
 
 SCENARIOS: dict[str, type[Planar]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce)}
 
-__all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "make", "remake", "scenario"]
+__all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "make", "rebuild", "remake", "scenario"]
 
 
 def scenario(name: str, **fields: Any) -> Planar:
@@ -26,6 +26,14 @@ def scenario(name: str, **fields: Any) -> Planar:
     if name not in SCENARIOS:
         raise UserError(f"there is no scenario named {name!r}; there are {', '.join(SCENARIOS)}")
     world: Planar = from_json({"part": name_of(SCENARIOS[name]), **fields}, f"scenario {name}")
+    return world
+
+
+def rebuild(data: Any, where: str) -> Planar:
+    """The scenario that was written to JSON as `data`. Raises UserError, naming `where` it was read, if that is none."""
+    world = from_json(data, where)
+    if not isinstance(world, Planar):
+        raise UserError(f"{where}: is no scenario of kinema, got {data!r}")
     return world
 
 
@@ -50,4 +58,4 @@ def remake(clip: Clip, fields: Sequence[str] | None = None) -> Clip:
     missing = [key for key in ("scenario", "seed", "index") if key not in clip.meta]
     if missing:
         raise UserError(f"this clip does not say how it was simulated: its meta lacks {', '.join(missing)}")
-    return make(from_json(clip.meta["scenario"], "meta.scenario"), clip.meta["seed"], clip.meta["index"], fields)
+    return make(rebuild(clip.meta["scenario"], "meta.scenario"), clip.meta["seed"], clip.meta["index"], fields)

@@ -5,7 +5,9 @@ from .collision import Collision
 from .motion import Contacts, Motion, motion
 from .parabola import Parabola
 from .render import DENSE, render
-from .scenario import WORLD, Planar
+from .scenario import DEFAULT_DENSE, WORLD, Planar
 from .uniform import Uniform
 
-__all__ = ["DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Motion", "Parabola", "Planar", "Uniform", "motion", "render"]
+__all__ = [
+    "DEFAULT_DENSE", "DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Motion", "Parabola", "Planar", "Uniform", "motion", "render",
+]  # fmt: skip

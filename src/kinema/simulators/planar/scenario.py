@@ -93,10 +93,16 @@ class Planar(ABC):
         return {"outside": list(level), **self._draw(rng, level), "mirrored": bool(self.flip and rng.random() < 0.5)}
 
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
-        """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise)."""
+        """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise).
+
+        Raises UserError where a parameter is missing or a field unknown.
+        """
         del rng  # closed form: nothing is left to chance
-        position, velocity, radius = self._start(params)
-        if params["mirrored"]:
+        try:
+            (position, velocity, radius), text, mirrored = self._start(params), self._caption(params), params["mirrored"]
+        except KeyError as error:
+            raise UserError(f"{self.name}: the parameters lack {error}; there are {', '.join(params) or 'none'}") from None
+        if mirrored:
             position = position * [-1.0, 1.0] + [WORLD, 0.0]
             velocity = velocity * [-1.0, 1.0]
         mass: Array = math.pi * radius**2
@@ -112,7 +118,7 @@ class Planar(ABC):
             contacts=_contacts(run),
             energy=_energy(bodies, self.gravity),
             camera=Camera.planar(self.size, self.size, WORLD, self.num_frames),
-            text=self._caption(params),
+            text=text,
             **dense,
         )
 
