@@ -28,6 +28,14 @@ def test_the_newest_are_kept(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_was_written_last_is_kept_even_if_its_step_is_earlier(tmp_path):
+    for step in (5, 10, 7):
+        save(tmp_path, step, step, keep=1)
+    assert [value(path) for path in checkpoints(tmp_path)] == [7]
+    save(tmp_path, 3, 3, keep=2)
+    assert [value(path) for path in checkpoints(tmp_path)] == [3, 7]
+
+
 def test_a_checkpoint_is_replaced_without_a_moment_without_one(tmp_path, monkeypatch):
     save(tmp_path, 7, 1, keep=1)
     real, seen = os.rename, []

@@ -4,6 +4,7 @@ from functools import partialmethod
 
 import pytest
 import torch
+from accelerate import Accelerator
 from sessions import Next, Noise, small
 from torch import nn
 
@@ -11,7 +12,7 @@ from kinema import codecs, models
 from kinema.core import Clip
 from kinema.core.contracts import Loss
 from kinema.core.errors import UserError
-from kinema.training import Run, Train, train
+from kinema.training import Run, Train, loop, train
 from kinema.training.checkpoint import checkpoints, load_checkpoint
 from kinema.training.guard import PATIENCE, SETTLED, WINDOW, Guard
 
@@ -62,6 +63,22 @@ def test_roll_backs_are_counted_in_a_row(tmp_path):
     poison = tuple(range(5, 5 + 16 * (PATIENCE + 2), 16))  # one bad batch between any two checkpoints
     train(small(tmp_path, Next(poison=poison), steps=64, save_every=8))
     assert len(load_checkpoint(checkpoints(tmp_path / "checkpoints")[-1])[1]["skipped"]) == PATIENCE + 2
+
+
+def test_the_best_survives_a_roll_back(tmp_path):
+    figures = {2: 3.0, 4: 1.0, 6: 2.0, 8: 2.5, 10: 0.5, 12: 4.0}
+    run = small(tmp_path, Next(poison=(9,)), steps=12, save_every=12, probe_every=2)  # step 5 is refused: back to 0
+    seen = []
+
+    def probe(model, step):
+        seen.append((step, [path.name for path in checkpoints(tmp_path / "best")]))
+        return {"error": figures[step]}
+
+    run.probe, run.best = probe, "error"
+    train(run)
+    assert [step for step, _ in seen] == [2, 4, 2, 4, 6, 8, 10, 12]
+    assert [best for _, best in seen[2:7]] == [["step-000000004"]] * 5  # neither lost nor replaced by a worse one
+    assert [p.name for p in checkpoints(tmp_path / "best")] == ["step-000000010"]
 
 
 # --- folders ---
@@ -146,7 +163,6 @@ def test_probes_and_their_random_numbers_leave_training_alone(tmp_path):
 
 def test_the_average_is_the_exponential_one(tmp_path):
     seen = []
-    real = torch.optim.AdamW.step
 
     class Watch(Next):
         def losses(self, model, batch, context):
@@ -155,7 +171,6 @@ def test_the_average_is_the_exponential_one(tmp_path):
 
     run = small(tmp_path, Watch(), steps=20, ema=0.5)
     averaged = train(run)
-    assert torch.optim.AdamW.step is real
     weights = [*seen[1:], [p.detach() for p in run.model.parameters()]]
     shadow = seen[0]
     for k, current in enumerate(weights):
@@ -220,7 +235,8 @@ class Colour(Next):
 
     def losses(self, model, batch, context):
         colour = batch.rgb.mean((-1, -2))
-        yield Loss((model(colour[:, :-1]).float() - colour[:, 1:]).square().mean())
+        poisoned = {clip["place"] for clip in batch.meta["clips"]} & set(self.poison)
+        yield Loss((model(colour[:, :-1]).float() - colour[:, 1:]).square().mean() * (self.factor if poisoned else 1))
 
 
 def test_bf16_is_close(tmp_path):
@@ -232,6 +248,31 @@ def test_bf16_is_close(tmp_path):
         losses[precision] = [row["loss"] for row in rows(tmp_path / precision)]
     assert losses["bf16"] == pytest.approx(losses["no"], rel=0.02)
     assert losses["bf16"] != losses["no"]
+
+
+class Scaled(Accelerator):
+    """Gradients scaled as fp16 has them on a GPU."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+
+    def unscale_gradients(self, optimizer=None):
+        for each in self._optimizers:
+            self.scaler.unscale_(each.optimizer)
+
+
+def test_a_roll_back_with_scaled_gradients(tmp_path, monkeypatch):
+    def trained(name):
+        run = small(tmp_path / name, Colour(poison=(9,)), steps=8, save_every=3)
+        run.model = run.model.float()
+        train(run)
+        assert [row["left_out"] for row in rows(tmp_path / name) if "left_out" in row] == [4]
+        return [row["loss"] for row in rows(tmp_path / name) if "loss" in row]
+
+    plain = trained("plain")
+    monkeypatch.setattr(loop, "Accelerator", Scaled)
+    assert trained("scaled") == pytest.approx(plain, rel=1e-4)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")

@@ -41,7 +41,7 @@ def unpack_optimizer(optimizer: Optimizer, names: list[str], packed: Mapping[str
 
 
 def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, State], state: Mapping[str, Any], keep: int) -> Path:
-    """Write `folder/step-<step>` (one safetensors file per entry of `tensors`, and state.json), keep the newest `keep`.
+    """Write `folder/step-<step>` (one safetensors file per entry of `tensors`, and state.json), keep it and the newest others: `keep`.
 
     A checkpoint of the same step is replaced; at no moment is there none. Raises UserError where the disk is full or closed.
     """
@@ -64,7 +64,8 @@ def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, State], state
         raise UserError(f"{target}: the checkpoint cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:
         tidy(folder)
-    for old in checkpoints(folder)[:-keep]:
+    others = [path for path in checkpoints(folder) if path != target]
+    for old in others[: max(0, len(others) - keep + 1)]:
         old.rename(folder / f".tmp-{old.name}")  # first, so that a half-removed one is not taken for a checkpoint
     tidy(folder)
     return target

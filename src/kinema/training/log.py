@@ -51,7 +51,7 @@ class Bar:
     """Progress of steps: a bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self, total: int, start: int, *, show: bool) -> None:
-        self.total, self.done, self.show = total, start, show
+        self.total, self.show = total, show
         self.first, self.began, self.spoke = start, time.monotonic(), time.monotonic()
         self.progress: Progress | None = None
         if show and sys.stderr.isatty():
@@ -62,12 +62,11 @@ class Bar:
 
     def update(self, step: int, figures: str) -> None:
         """`step` steps are done."""
-        self.done = step
+        rate = (step - self.first) / max(time.monotonic() - self.began, 1e-9)
         if self.progress is not None:
-            self.progress.update(self.task, completed=step, figures=figures)
+            self.progress.update(self.task, completed=step, figures=f"{figures}, {rate:.2f} steps/s")
         elif self.show and (time.monotonic() - self.spoke > QUIET_INTERVAL or step == self.total):
             self.spoke = time.monotonic()
-            rate = (step - self.first) / max(self.spoke - self.began, 1e-9)
             left = (self.total - step) / max(rate, 1e-9)
             print(f"step {step}/{self.total}  {figures}  {rate:.2f} steps/s  {left / 60:.1f} min left", file=sys.stderr, flush=True)
 

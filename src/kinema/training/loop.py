@@ -305,8 +305,12 @@ class _Loop:
             )
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
+        if self.accelerator.scaler:
+            self.accelerator.scaler.update()  # else it would refuse to unscale the next step's gradients; its scale is restored
         self.guard.skipped.append(bad)
+        lowest = self.lowest
         self._restore()
+        self.lowest = min(lowest, self.lowest)  # best/ still holds what had that figure
         if log:
             log.rewind(self.step)
             log.write({"step": self.step, "left_out": bad, "clips": clips, "reason": reason})
