@@ -4,9 +4,10 @@ from itertools import product
 
 import pytest
 import torch
+from torch import nn
 
 from kinema.codecs import VAE
-from kinema.core import Clip, as_float
+from kinema.core import Clip
 from kinema.core.config import from_json, part, to_json
 from kinema.core.contracts import Context, Latents, Prediction, Value
 from kinema.core.errors import UserError
@@ -212,10 +213,33 @@ def test_a_perceptual_distance_is_added():
     assert float(b.value - a.value) == pytest.approx(0.02, rel=1e-4)
 
 
+class Judge(nn.Module):
+    """A perceptual network with a weight that must lie where the pictures do."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x, y):
+        return (self.weight * (x - y)).square().mean((1, 2, 3))
+
+
+@part
+class Judged:
+    def build(self):
+        return Judge()
+
+
+def test_a_perceptual_network_follows_the_pictures_to_their_device():
+    objective = Reconstruct(perceptual=Judged(), perceptual_weight=1.0).build()
+    far = Clip(rgb=clips().rgb.to("meta"), fps=10.0, batched=True)  # a device that every machine has
+    (loss,) = objective.losses(Perfect(), far, context())
+    assert loss.value.device.type == "meta"
+
+
 def test_gradients_reach_every_weight_of_a_codec():
     torch.manual_seed(0)
     codec = VAE(channels=4, widths=(8, 8), time_stride=2).build()
     (loss,) = Reconstruct(kl=0.1, window=5).build().losses(codec, clips(size=16), context())
     loss.value.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in codec.parameters())
-    assert as_float(clips().rgb).dtype == torch.float32

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.clip import Clip
 from ..core.config import part
@@ -61,6 +61,8 @@ class Reconstruction:
         total = absolute + squared + self.config.kl * kl
         log: dict[str, float | Tensor] = {"l1": absolute.detach(), "mse": squared.detach(), "kl": kl.detach()}
         if self.perceptual is not None:
+            if isinstance(self.perceptual, nn.Module):
+                self.perceptual.to(rgb.device)
             distance = self.perceptual(guess.flatten(0, 1), rgb.flatten(0, 1)).mean()
             total = total + self.config.perceptual_weight * distance
             log["perceptual"] = distance.detach()
