@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -47,12 +48,21 @@ class Blueprint:
     fps: float = 10.0
     dt: float = 0.1
 
+    def __post_init__(self) -> None:
+        if self.num_frames < 1 or self.size < 1:
+            raise UserError(f"Blueprint: num_frames and size must be at least 1, got {self.num_frames} and {self.size}")
+        if not (0 < self.fps < math.inf and 0 < self.dt < math.inf):
+            raise UserError(f"Blueprint: fps and dt must be above 0, got {self.fps} and {self.dt}")
+
     def build(self) -> tuple[nn.Module, nn.Module | None]:
-        """(codec, network), initialised from torch's current seed."""
+        """(codec, network), initialised from torch's current seed. Raises UserError where the parts do not fit together."""
         codec = self.codec.build()
         if self.model is None:
             return codec, None
         channels = codec.latent_shape(self.num_frames, self.size, self.size)[1]
+        for condition in self.conditions:
+            if isinstance(condition, Frames):
+                _check_count(condition.count, self.num_frames, codec)
         return codec, self.model.build(channels, self.conditions)
 
     def encode(self, codec: Any, batch: Clip, latents: Latents | None = None) -> Encoded:
@@ -60,6 +70,15 @@ class Blueprint:
         latents = codec.encode(batch) if latents is None else latents
         shape = latents.data.shape[1:]
         return Encoded(latents, {c.name: c.read(batch, codec, shape, latents) for c in self.conditions})
+
+
+def _check_count(count: int, num_frames: int, codec: Any) -> None:
+    if count >= num_frames:
+        raise UserError(f"Frames({count}) leaves nothing to dream in a window of {num_frames} frames")
+    try:
+        codec.latent_frames(count)
+    except UserError as error:
+        raise UserError(f"Frames({count}): {error}") from None
 
 
 class WorldModel:
@@ -226,11 +245,21 @@ def load_blueprint(folder: Path) -> Blueprint:
         raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     if not isinstance(blueprint, Blueprint):
         raise UserError(f"{path} holds no blueprint")
-    for name in ("codec", "objective", "model"):
-        part = getattr(blueprint, name)
-        if not hasattr(part, "build") and (name, part) != ("model", None):
-            raise UserError(f"{path}: {name} must be a part that can be built, got {part!r}")
+    for name, asked, parts in _asked(blueprint):
+        for value in parts:
+            if not all(hasattr(value, attribute) for attribute in asked):
+                raise UserError(f"{path}: {name} must be a part that has {', '.join(asked)}, got {value!r}")
     return blueprint
+
+
+def _asked(b: Blueprint) -> Iterator[tuple[str, tuple[str, ...], tuple[Any, ...]]]:
+    """What is asked of the parts in every place of a blueprint: name, attributes, parts."""
+    yield "codec", ("build",), (b.codec,)
+    yield "objective", ("build",) if b.model is None else ("build", "path", "predict"), (b.objective,)
+    yield "model", ("build",), () if b.model is None else (b.model,)
+    yield "conditions", ("name", "enters", "read"), b.conditions
+    yield "sampler", ("steps", "__call__"), (b.sampler,)
+    yield "sources", ("name", "without"), b.sources
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

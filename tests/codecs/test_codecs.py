@@ -147,7 +147,9 @@ def test_a_wrong_number_of_frames_is_refused(stride, frames):
         codec.latent_frames(frames)
 
 
-@pytest.mark.parametrize("fields", [{"time_stride": 3}, {"widths": ()}, {"widths": (8,) * 5}])
+@pytest.mark.parametrize(
+    "fields", [{"time_stride": 3}, {"widths": ()}, {"widths": (8,) * 5}, {"widths": (8, 0)}, {"channels": 0}, {"blocks": 0}]
+)
 def test_impossible_vaes_are_refused(fields):
     with pytest.raises(UserError, match="VAE: "):
         VAE(**fields)

@@ -37,6 +37,8 @@ class VAE:
             raise UserError(f"VAE: time_stride must be 1, 2 or 4, got {self.time_stride}")
         if not 1 <= len(self.widths) <= 4:
             raise UserError(f"VAE: widths must name 1 to 4 levels, got {self.widths}")
+        if min(self.channels, self.blocks, *self.widths) < 1:
+            raise UserError(f"VAE: channels, blocks and widths must be at least 1, got {self.channels}, {self.blocks} and {self.widths}")
 
     @classmethod
     def size(cls, name: str, **fields: Any) -> Self:

@@ -99,7 +99,7 @@ def estimate(stage: Stage) -> Estimate:
     Raises UserError where the stage does not fit together.
     """
     stage = replace(with_codec(stage), metrics=())
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         parts = _count(stage)
         timed, seconds = _time(stage, parts["flops"] / stage.train.batch)
     c, group = stage.train, processes()

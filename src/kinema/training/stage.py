@@ -48,6 +48,12 @@ class Stage:
     only: str = ""
     cache: bool = False
 
+    def __post_init__(self) -> None:
+        if self.probes < 1:
+            raise UserError(f"probes must be at least 1, got {self.probes}")
+        if self.cache and self.blueprint.model is None:
+            raise UserError("cache keeps latents for a network to learn from: a stage that trains its codec has none to keep")
+
 
 def run(stage: Stage, out: Path, *, resume: bool = False) -> Path:
     """Train a stage in the folder `out` and write the result to out/model; gives that folder.
@@ -258,7 +264,7 @@ class _Probe:
             guess = codec.pixels(codec.moments(rgb)[0]).clamp(0, 1).cpu()
             return Clip(rgb=guess, fps=self.truth.fps, dt=self.truth.dt, batched=True)
         training = model.training
-        world = WorldModel(self.stage.blueprint, self.codec, model)
+        world = WorldModel(self.stage.blueprint, self.codec, model).to(device)
         dream = world.dream(self.truth, seed=self.stage.train.seed)
         model.train(training)
         return dream
