@@ -18,5 +18,5 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if q.device.type != "cpu" or not q.requires_grad or q.shape[-2] > SHORT:
         return F.scaled_dot_product_attention(q, k, v)
     with torch.autocast("cpu", enabled=False):
-        weights = ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1)
+        weights = ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1).to(v.dtype)  # normalised q and k may be wider than v
         return weights @ v
