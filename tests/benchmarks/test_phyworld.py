@@ -11,7 +11,7 @@ from kinema.benchmarks.output import headline, write_result, write_scenes
 from kinema.benchmarks.phyworld import PAPER, RESERVED_SEEDS, PhyWorld
 from kinema.benchmarks.systems import Folder, Model
 from kinema.core import UserError, from_json, to_json
-from kinema.core.video import read_video, write_video
+from kinema.core.video import fit, read_video, write_video
 from kinema.metrics import compare, metric
 from kinema.simulators import make, scenario
 
@@ -46,6 +46,21 @@ def test_the_textbook_of_one_frame_stands_still_but_falls():
     fall = compare(book, truth, first_frame=1).dream[:, 0]
     assert abs(fall[10, 0] - fall[0, 0]) < 0.02
     assert fall[10, 1] - fall[0, 1] == pytest.approx(-0.5 * 2.5 * 1.0**2, abs=0.03)
+
+
+def test_the_textbook_of_a_resized_clip_has_its_size():
+    truth = make(scenario("uniform", size=64), 7, 0, ("rgb",))
+    assert textbook(fit(truth, 32), 3).rgb.shape == (32, 3, 32, 32)
+
+
+def test_a_model_that_dreams_no_numbers_is_refused():
+    class Broken(Lawful):
+        def dream(self, **given):
+            dream = super().dream(**given)
+            return dream.replace(rgb=torch.full_like(dream.rgb, torch.nan))
+
+    with pytest.raises(UserError, match="dreams NaN"):
+        PhyWorld(num=1, laws=("uniform",), splits=("id",)).run(Model(Broken()))
 
 
 def test_the_textbook_needs_a_known_law():
@@ -144,6 +159,10 @@ def test_a_folder_of_videos_is_judged_as_the_model_was(result, tmp_path):
     by_model = benchmark.run(Model(fake)).table
     by_folder = benchmark.run(Folder.open(tmp_path, 3)).table
     assert by_folder.to_json() == by_model.to_json()
+    write_video(tmp_path / "uniform-ood-0001.mkv", dream.rgb, dream.fps)
+    with pytest.raises(UserError, match=r"both uniform-ood-0001\.mkv and uniform-ood-0001\.mp4"):
+        benchmark.run(Folder.open(tmp_path, 3))
+    (tmp_path / "uniform-ood-0001.mkv").unlink()
     (tmp_path / "uniform-ood-0001.mp4").unlink()
     with pytest.raises(UserError, match="uniform-ood-0001"):
         benchmark.run(Folder.open(tmp_path, 3))

@@ -6,7 +6,7 @@ import torch
 from kinema.benchmarks.score import match, score
 from kinema.core import Clip, UserError
 from kinema.core.video import write_video
-from kinema.data import Simulated, open_dataset
+from kinema.data import Simulated, generate, open_dataset
 from kinema.simulators import make, scenario
 
 WORLD = scenario("uniform", size=48, num_frames=16)
@@ -47,6 +47,25 @@ def test_a_truth_of_plain_videos_is_parsed_and_has_no_textbook(folder):
     assert table.sources() == ["dream", "repeat", "floor"]
     assert table.figure("videos", "", "dream", "velocity").mean == 0.0
     assert table.figure("videos", "", "repeat", "velocity").mean > 1.0
+
+
+def test_clips_of_a_dataset_go_by_the_names_of_its_shards(tmp_path):
+    generate(tmp_path / "d", WORLD, num=3)
+    truth = open_dataset(tmp_path / "d", ("rgb",))
+    (tmp_path / "dreams").mkdir()
+    for name in ("00000002", "000001"):
+        write_video(tmp_path / "dreams" / f"{name}.mp4", truth[int(name)].rgb, 10)
+    result = score([tmp_path / "dreams"], truth, metrics=["psnr"])
+    assert [s.values["psnr"] for s in result.table.samples if s.source == "dream"] == [100.0, 100.0]
+    assert (result.protocol["fps"], result.protocol["dt_s"]) == ([10.0], [0.1])
+
+
+def test_a_column_called_scenario_is_no_law(folder):
+    (folder / "metadata.csv").write_text("file_name,scenario,world_width\nclip0.mp4,kitchen,10\n")
+    assert score([folder / "clip0.mp4"], open_dataset(folder)).table.sources() == ["dream", "repeat", "floor"]
+    (folder / "metadata.csv").write_text("file_name,world_width\nclip0.mp4,wide\n")
+    with pytest.raises(UserError, match=r"clip0\.mp4: meta world_width must be"):
+        score([folder / "clip0.mp4"], open_dataset(folder))
 
 
 def test_without_a_truth_a_video_is_judged_by_itself(folder, truths):

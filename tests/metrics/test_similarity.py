@@ -53,6 +53,7 @@ def test_equal_frames():
     x = torch.tensor(noisy()[0])
     assert float(psnr(x, x)) == 100.0
     assert float(ssim(x, x)) == pytest.approx(1.0)
+    assert psnr(x, torch.full_like(x, torch.nan)).isnan()
 
 
 def test_given_frames_are_left_out():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ..core.clip import Clip, as_uint8
-from ..core.config import from_json
 from ..core.errors import UserError
 from ..metrics import parse
 from ..metrics.parse import WHOLE, Array, colors_of
+from ..simulators import rebuild
 from ..simulators.planar import Planar
 from ..simulators.planar.motion import motion
 
@@ -32,7 +35,7 @@ def textbook(truth: Clip, frames: int) -> Clip:
     gravity and walls from the scenario. `truth` needs rgb, and meta of its scenario; nothing after the given frames is
     looked at. Raises UserError for a clip that does not come from a scenario.
     """
-    world = world_of(truth)
+    world = replace(world_of(truth), size=truth.size[0])  # a clip may have been resized since
     seen = parse(given(truth, frames), colors=colors_of(truth) if truth.has("bodies") else None, subpixel=True)
     position, velocity, radius = fit(seen, world.gravity)
     times: Array = np.arange(truth.num_frames, dtype=float) * truth.dt
@@ -69,12 +72,16 @@ def fit(seen: Clip, gravity: tuple[float, float]) -> tuple[Array, Array, Array]:
     return np.array(position), np.array(velocity), np.array(radius)
 
 
+def has_law(clip: Clip) -> bool:
+    """Whether a clip says which scenario it came from; a table's column of that name may say other things."""
+    return isinstance(clip.meta.get("scenario"), Mapping)
+
+
 def world_of(clip: Clip) -> Planar:
     """The scenario a clip came from. Raises UserError where its meta does not say."""
-    if "scenario" not in clip.meta:
+    if not has_law(clip):
         raise UserError("the textbook needs to know the law: this clip does not say which scenario it came from")
-    world: Planar = from_json(clip.meta["scenario"], "meta.scenario")
-    return world
+    return rebuild(clip.meta["scenario"], "meta.scenario")
 
 
 def _meta(truth: Clip, frames: int) -> dict[str, object]:

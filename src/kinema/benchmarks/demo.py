@@ -10,6 +10,7 @@ from ..core.config import part, to_json
 from ..core.errors import UserError
 from ..metrics import select
 from ..simulators import make, scenario
+from ..simulators.planar import Planar
 from .phyworld import RESERVED_SEEDS, judge_with_yardsticks, worst
 from .result import Result, Scene
 from .systems import System
@@ -62,7 +63,7 @@ class Demo:
             progress(f"judge: {kind}", at + 2 * self.num, total)
         table = Table(columns_of(metrics), tuple(samples), seed=self.seed)
         protocol = {
-            "demo": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "condition_frames": frames,
-            "parser": "kinema, sub-pixel", "seeds": SEED_NOTE,
+            "demo": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "fps": Planar.fps, "dt_s": Planar.dt,
+            "condition_frames": frames, "parser": "kinema, sub-pixel", "seeds": SEED_NOTE,
         }  # fmt: skip
         return Result("A judged dream", table, tuple(scenes), protocol)

@@ -15,6 +15,7 @@ from ..core.files import make_folder
 from ..core.video import write_video
 from ..metrics import read_dream, select
 from ..simulators import make, scenario
+from ..simulators.planar import Planar
 from .baselines import given, repeat_last, textbook
 from .result import Result, Scene, figures_of, worst_first
 from .systems import System, reconstructions
@@ -97,7 +98,7 @@ class PhyWorld:
             progress(f"{law} {split}", done, total)
         table = Table(columns_of(metrics), tuple(samples), seed=self.seed, notes=(self._note(system),))
         protocol = {
-            "benchmark": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "dt_s": 0.1,
+            "benchmark": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "fps": Planar.fps, "dt_s": Planar.dt,
             "condition_frames": system.condition_frames,
             "parser": "released evaluator" if self.paper_compatible else "kinema, sub-pixel",
             "paper": {"note": PAPER_NOTE, "rows": {law: PAPER[law] for law in self.laws if law in PAPER}},

@@ -21,7 +21,7 @@ from ..core.errors import UserError
 from ..core.files import write_whole
 from ..core.video import png_bytes
 from ..metrics import parse, read_dream
-from ..metrics.parse import WHOLE, colors_of, is_parsed
+from ..metrics.parse import WHOLE, colors_of, is_parsed, world_width_of
 from .result import Scene
 from .table import SOURCES, Table, label
 
@@ -122,7 +122,7 @@ def _small(rgb: Tensor, largest: int) -> Tensor:
 
 def _quantities(clip: Clip) -> list[dict[str, Any]]:
     height, width = clip.size
-    world = float(clip.meta.get("world_width", 10.0))
+    world = world_width_of(clip)
     return [
         {"key": "x", "name": "x", "unit": "m", "low": 0, "high": world},
         {"key": "y", "name": "y", "unit": "m", "low": 0, "high": world * height / width},
@@ -157,7 +157,7 @@ def _series(clip: Clip, body: int) -> dict[str, list[float | None]]:
     position = clip.bodies["position"][:, body].numpy()
     if not is_parsed(clip):
         radius = clip.bodies["radius"][:, body].numpy()
-        width = float(clip.meta.get("world_width", 10.0))
+        width = world_width_of(clip)
         seen = np.asarray((np.abs(position - width / 2) < width / 2 + radius[:, None]).all(1))
         speed = np.where(seen, clip.bodies["velocity"][:, body].norm(dim=-1).numpy(), np.nan)
         position = np.where(seen[:, None], position, np.nan)

@@ -13,8 +13,9 @@ from ..core.contracts import Metric
 from ..core.errors import UserError
 from ..core.video import read_video
 from ..data import Dataset, Shards, Videos
+from ..data.shards import key_of
 from ..metrics import LAW, OWN, parse, read_dream, select
-from .baselines import repeat_last, textbook
+from .baselines import has_law, repeat_last, textbook
 from .result import Result, Scene, figures_of, worst_first
 from .systems import check_fit, videos_in
 from .table import Sample, Table, columns_of, judge
@@ -50,7 +51,7 @@ def find_videos(paths: Sequence[str | Path]) -> list[Path]:
 def match(videos: Sequence[Path], truth: Dataset) -> list[Case]:
     """Pair videos with clips of the truth: by name where all names are known there, else in order, if there are as many.
 
-    A clip of a kinema dataset is named by its number, 000042. Raises UserError where neither works.
+    A clip of a kinema dataset is named by its number, 00000042 as in its shard, or 000042. Raises UserError where neither works.
     """
     known = _names(truth)
     if all(v.stem in known for v in videos):
@@ -89,16 +90,19 @@ def score(
     bodies = any(m.name in {cls.name for cls in (*LAW, *OWN)} for m in chosen)
     samples: list[Sample] = []
     size: set[tuple[int, int, int]] = set()
+    rates: set[tuple[float, float]] = set()
     for i, case in enumerate(cases):
         progress(case.file.name, i, len(cases))
         dream, true = _load(case, truth, given, dt)
         size.add((dream.size[1], dream.size[0], dream.num_frames))
+        rates.add((dream.fps, dream.dt))
         samples += _judge(case, i, dream, true, chosen, given, paper_compatible, bodies)
     progress("report", len(cases), len(cases))
     scenes = [_scene(cases[row.index], row, truth, given, dt, chosen, bodies) for row in worst_first(samples, chosen)[:keep]]
     widths = ", ".join(f"{w} × {h}" for w, h, _ in sorted(size))
     protocol = {
         "size_px": widths, "num_frames": ", ".join(str(n) for n in sorted({n for _, _, n in size})), "condition_frames": given,
+        "fps": sorted({fps for fps, _ in rates}), "dt_s": sorted({step for _, step in rates}),
         "parser": "released evaluator" if paper_compatible else "kinema, sub-pixel", "videos": [str(c.file) for c in cases],
     }  # fmt: skip
     note = f"{len(cases)} videos" + ("" if truth is None else f", judged by {len(cases)} of {len(truth)} true clips")
@@ -111,7 +115,7 @@ def _names(truth: Dataset) -> dict[str, int]:
     if isinstance(truth, Videos):
         stems = [row.file.stem for row in truth.rows]
         return {stem: i for i, stem in enumerate(stems) if stems.count(stem) == 1}
-    return {f"{i:06d}": i for i in range(len(truth))} if isinstance(truth, Shards) else {}
+    return {name: i for i in range(len(truth)) for name in (f"{i:06d}", key_of(i))} if isinstance(truth, Shards) else {}
 
 
 def _load(case: Case, truth: Dataset | None, given: int, dt: float | None) -> tuple[Clip, Clip | None]:
@@ -134,7 +138,7 @@ def _judge(
     sources = {"dream": [dream]}
     if true is not None:
         sources |= {"repeat": [repeat_last(true, given)]} if given else {}
-        sources |= {"textbook": [textbook(true, given)]} if given and "scenario" in true.meta else {}
+        sources |= {"textbook": [textbook(true, given)]} if given and has_law(true) else {}
         sources |= {"floor": [true.only("rgb")]}
 
     def read(one: Clip, truth: Clip | None) -> Clip:
@@ -150,7 +154,7 @@ def _judge(
 
 def _group(true: Clip | None) -> tuple[str, str]:
     """(law, split) of a truth that says so."""
-    if true is None or "scenario" not in true.meta:
+    if true is None or not has_law(true):
         return "videos", ""
     world = true.meta["scenario"]
     outside = true.meta.get("params", {}).get("outside", [])
@@ -161,7 +165,7 @@ def _scene(
     case: Case, row: Sample, truth: Dataset | None, given: int, dt: float | None, metrics: Sequence[Metric], bodies: bool
 ) -> Scene:
     dream, true = _load(case, truth, given, dt)
-    book = textbook(true, given) if true is not None and given and bodies and "scenario" in true.meta else None
+    book = textbook(true, given) if true is not None and given and bodies and has_law(true) else None
     case_name = "" if true is None else row.case
     return Scene(case.file.stem, case_name, row.split, dream if true is None else true, dream, book, figures_of(row, metrics), given)
 

@@ -78,6 +78,8 @@ class Model:
             batch = truths[start : start + self.batch]
             shown = Clip.stack([given(t, self.condition_frames).only("rgb") for t in batch])
             dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start)
+            if not torch.isfinite(dream.rgb).all():
+                raise UserError("the model dreams NaN or infinite pixels: its weights, or the precision it runs in, are no good")
             done += [d.replace(meta={**t.meta, "condition_frames": self.condition_frames}) for d, t in zip(dream, batch, strict=True)]
             progress(len(done))
         return done
@@ -105,7 +107,10 @@ class Folder:
 
     def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any] = lambda done: None) -> list[Clip]:
         """The videos of these names. Raises UserError naming the first that is missing or does not fit its truth."""
-        by_name = {file.stem: file for file in videos_in(self.path)}
+        by_name: dict[str, Path] = {}
+        for file in videos_in(self.path):
+            if by_name.setdefault(file.stem, file) != file:
+                raise UserError(f"{self.path}: both {by_name[file.stem].name} and {file.name} are there; one video per name was expected")
         done = []
         for truth, name in zip(truths, names, strict=True):
             if name not in by_name:

@@ -24,7 +24,6 @@ from .law import (
     VelocityErrorOfMeans,
     bucket,
     compare,
-    law_errors,
     read_dream,
 )
 from .lpips import LPIPS, Perceptual
@@ -40,7 +39,7 @@ METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE)
 __all__ = [
     "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SSIM", "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift",
     "MomentumError", "New", "OwnMetric", "Perceptual", "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError",
-    "VelocityErrorOfMeans", "bucket", "compare", "law_errors", "metric", "parse", "psnr", "read_dream", "select", "ssim",
+    "VelocityErrorOfMeans", "bucket", "compare", "metric", "parse", "psnr", "read_dream", "select", "ssim",
 ]  # fmt: skip
 
 

@@ -11,12 +11,14 @@ import torch
 from ..core import Clip
 from ..core.config import part
 from .law import Array, energy, gravity_of, mean, momentum
-from .parse import WHOLE, colors_of, is_parsed, parse
+from .parse import WHOLE, colors_of, is_parsed, parse, readable
 
 
 @part
 class OwnMetric(ABC):
-    """A number per clip from the parsed dream alone; NaN where nothing can be judged. A truth only lends its balls' colours.
+    """A number per clip from the parsed dream alone; NaN where nothing can be judged, or pixels are NaN.
+
+    A truth only lends its balls' colours.
 
     `subpixel` parses with weights by colour instead of masks, `paper_compatible` with the released evaluator's parser.
     """
@@ -33,7 +35,8 @@ class OwnMetric(ABC):
         """[b]; a single clip counts as b = 1."""
         dreams = list(dream) if dream.batched else [dream]
         truths = list(truth) if truth is not None and truth.batched else [truth] * len(dreams)
-        return torch.tensor([self._value(self._read(d, t)) for d, t in zip(dreams, truths, strict=True)], dtype=torch.float64)
+        cases = zip(readable(dream), dreams, truths, strict=True)
+        return torch.tensor([self._value(self._read(d, t)) if known else torch.nan for known, d, t in cases], dtype=torch.float64)
 
     def _read(self, dream: Clip, truth: Clip | None) -> Clip:
         if is_parsed(dream):

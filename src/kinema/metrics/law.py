@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core import Clip, UserError
 from ..core.config import part
-from .parse import CUT, MERGED, WHOLE, colors_of, is_parsed, parse
+from .parse import CUT, MERGED, WHOLE, colors_of, is_parsed, parse, readable, world_width_of
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -105,7 +105,7 @@ def read_dream(dream: Clip, truth: Clip, *, subpixel: bool = True, paper_compati
 
 @part
 class LawMetric(ABC):
-    """A number per clip from the parsed dream and its true bodies; NaN where nothing can be judged.
+    """A number per clip from the parsed dream and its true bodies; NaN where nothing can be judged, or pixels are NaN.
 
     `first_frame` is the first dreamt frame (default: the dream's meta "condition_frames", or 3). `subpixel` parses with
     weights by colour instead of masks. `paper_compatible` repeats the released evaluator (phyworld `evaluate.py`): its
@@ -123,7 +123,8 @@ class LawMetric(ABC):
 
     def __call__(self, dream: Clip, truth: Clip) -> torch.Tensor:
         """[b]; single clips count as b = 1."""
-        return torch.tensor([self._judge(d, t) for d, t in pairs(dream, truth)], dtype=torch.float64)
+        cases = zip(readable(dream), pairs(dream, truth), strict=True)
+        return torch.tensor([self._judge(*case) if known else torch.nan for known, case in cases], dtype=torch.float64)
 
     def _judge(self, dream: Clip, truth: Clip) -> float:
         if self.paper_compatible and _paper_drops(truth):
@@ -245,17 +246,6 @@ def energy(position: Array, velocity: Array, mass: Array, gravity: Array) -> Arr
     return np.asarray((mass * (0.5 * (velocity**2).sum(-1) - middle @ gravity)).sum(1))
 
 
-def law_errors(dream: Clip, truth: Clip, *, condition_frames: int | None = None) -> dict[str, float]:
-    """Means over a batch, for a look while training: `velocity` and `velocity_of_means` in m/s, `vanished` as a share."""
-    sums: dict[str, list[float]] = {"velocity": [], "velocity_of_means": [], "vanished": []}
-    metrics: tuple[LawMetric, ...] = (VelocityError(), VelocityErrorOfMeans(), Vanished())
-    for one, true in pairs(dream, truth):
-        case = compare(one, true, first_frame=condition_frames)
-        for metric in metrics:
-            sums[metric.name].append(metric._value(case))
-    return {name: mean(np.array(values)) for name, values in sums.items()}
-
-
 def bucket(truth: Clip) -> str:
     """PhyWorld's bucket of a clip: "id", "r", "v", "both" by the box r 0.7-1.4 (collision 0.5-1.5), speed 1-4; "still" if v = 0.
 
@@ -313,7 +303,7 @@ def _whole(truth: Clip, position: Array, radius: Array) -> Flags:
     if is_parsed(truth):
         state = truth.bodies["state"].numpy()
         return np.asarray(((state != CUT) & (state != MERGED) & (state != 0)).all(1))
-    width = float(truth.meta.get("world_width", 10.0))
+    width = world_width_of(truth)
     height = width * truth.size[0] / truth.size[1] if truth.has("rgb") else width
     room = np.array([width, height]) + _EDGE - radius[..., None]
     return np.asarray(((position >= radius[..., None] - _EDGE) & (position <= room)).all((1, 2)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,7 @@ def parse(
     Raises UserError for NaN pixels, for colours that cannot be told apart, and where no ball is found to begin with.
     """
     if clip.batched:
+        _refuse_nan(clip)
         options: dict[str, Any] = {
             "colors": colors, "world_width": world_width, "render_width": render_width,
             "paper_compatible": paper_compatible, "subpixel": subpixel,
@@ -102,12 +104,40 @@ def colors_of(clip: Clip) -> list[Color]:
     return [(int(c[0]), int(c[1]), int(c[2])) for c in clip.bodies["color"][0]]
 
 
+def world_width_of(clip: Clip) -> float:
+    """Width in m of what the clip's frames show: meta "world_width", or 10. Raises UserError where that is no length."""
+    return _above_0(clip, "world_width", 10.0)
+
+
+def readable(clip: Clip) -> list[bool]:
+    """[b]: whether a clip has been parsed already or has no NaN and no infinite pixel; a single clip counts as b = 1."""
+    count = len(clip) if clip.batched else 1
+    if is_parsed(clip) or not clip.rgb.is_floating_point():
+        return [True] * count
+    found: list[bool] = torch.isfinite(clip.rgb).reshape(count, -1).all(1).tolist()
+    return found
+
+
+def _above_0(clip: Clip, key: str, default: float) -> float:
+    """A number of the clip's meta, which may come from a table that somebody wrote."""
+    try:
+        value = float(clip.meta.get(key, default))
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UserError(f"meta {key} must be a number above 0, got {clip.meta[key]!r}")
+    return value
+
+
 def _pixels(clip: Clip) -> NDArray[np.uint8]:
-    rgb = clip.rgb
-    if rgb.is_floating_point() and not bool(torch.isfinite(rgb).all()):
-        raise UserError("bodies cannot be parsed from frames that hold NaN or infinite pixels")
-    pixels: NDArray[np.uint8] = as_uint8(rgb).cpu().numpy()
+    _refuse_nan(clip)
+    pixels: NDArray[np.uint8] = as_uint8(clip.rgb).cpu().numpy()
     return pixels
+
+
+def _refuse_nan(clip: Clip) -> None:
+    if not all(readable(clip)):
+        raise UserError("bodies cannot be parsed from frames that hold NaN or infinite pixels")
 
 
 def _mask(frames: NDArray[np.uint8], color: Color) -> Mask:
@@ -246,12 +276,12 @@ def _cover(frames: NDArray[np.uint8], color: Color, palette: Sequence[Color]) ->
 
 def _scale(clip: Clip, world_width: float | None, render_width: int | None, paper_compatible: bool) -> _Scale:
     height, width = clip.size
-    world = float(clip.meta.get("world_width", 10.0) if world_width is None else world_width)
+    world = world_width_of(clip) if world_width is None else world_width
     plain = world / width
     if paper_compatible:  # u is the pixel's index; rows are counted from below
         return _Scale(plain, -plain / 2, (height - 0.5) * plain, plain)
     if clip.meta.get("pixel_convention") == "linspace":
-        rendered = int(clip.meta.get("render_width", width) if render_width is None else render_width)
+        rendered = _above_0(clip, "render_width", width) if render_width is None else render_width
         step = world / (rendered - 1)
         slope = step * rendered / width
         return _Scale(slope, -step / 2, height * slope - step / 2, slope)

@@ -16,9 +16,9 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def psnr(dream: Tensor, truth: Tensor, equal: float = 100.0) -> Tensor:
-    """Peak signal-to-noise ratio of frames [..., c, h, w] in [0,1]: [...], in dB; equal frames give `equal`."""
+    """Peak signal-to-noise ratio of frames [..., c, h, w] in [0,1]: [...], in dB; equal frames give `equal`, NaN pixels NaN."""
     error = (dream.double() - truth.double()).square().mean((-3, -2, -1))
-    return torch.where(error > 0, 10.0 * torch.log10(1.0 / error.clamp_min(1e-300)), equal).clamp(max=equal)
+    return torch.where(error == 0, equal, 10.0 * torch.log10(1.0 / error.clamp_min(1e-300))).clamp(max=equal)
 
 
 def ssim(dream: Tensor, truth: Tensor) -> Tensor:
