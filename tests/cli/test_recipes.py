@@ -49,8 +49,8 @@ def _planned(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Stage:
 
 def test_a_variant_is_the_recipe_with_that_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--train.steps", "7", "--train.batch", "1"]
-    stage = _planned(["phyworld", "--videos", "64", "--laws", "uniform", *small], capsys)
-    recipe = phyworld.phyworld(videos=64, laws=("uniform",))
+    stage = _planned(["phyworld", "--videos", "64", "--num_frames", "17", "--laws", "uniform", *small], capsys)
+    recipe = phyworld.phyworld(videos=64, num_frames=17, laws=("uniform",))
     assert to_json(stage.data) == to_json(recipe.data)
     assert (stage.train.steps, stage.train.lr) == (7, recipe.train.lr)
 
@@ -109,12 +109,13 @@ def test_what_cannot_be_dreamt_on_is_refused(model: Path, tmp_path: Path, capsys
     write_png(picture, torch.zeros(3, 16, 16, dtype=torch.uint8))
     slow = tmp_path / "slow.mp4"
     write_video(slow, torch.zeros(9, 3, 16, 16, dtype=torch.uint8), 5)
-    for source, words in (
+    for source, words, *more in (
         (str(picture), "first 3 frames (0.3 s) of a video, got an image"),
         (str(slow), "--dt"),
+        (str(slow), "--dt must be above 0 s, got 0", "--dt", "0"),
         ("gravity", "neither a file nor a scenario (uniform, parabola, collision, bounce)"),
     ):
-        assert cli.main(["dream", str(model), "--from", source, "--out", str(out)]) == 2
+        assert cli.main(["dream", str(model), "--from", source, "--out", str(out), *more]) == 2
         assert words in capsys.readouterr().err
         assert not out.exists()
 

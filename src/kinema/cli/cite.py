@@ -14,7 +14,7 @@ def main(recipe: Annotated[str, tyro.conf.Positional], *, json: bool = False) ->
     """Print the papers a recipe is built from.
 
     Args:
-        recipe: codec or phyworld.
+        recipe: codec, decoder or phyworld.
         json: print a list.
     """
     sources = find_recipe(recipe).SOURCES

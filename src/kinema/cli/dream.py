@@ -50,6 +50,8 @@ def main(
         overwrite: replace the file if it is there.
         json: print what was done as JSON.
     """
+    if dt is not None and not dt > 0:
+        raise UserError(f"--dt must be above 0 s, got {dt:g}")
     target = Path(out)
     if target.exists() and not overwrite:
         raise UserError(f"{target} is already there; use --overwrite to replace it")

@@ -17,7 +17,7 @@ def main(recipe: Annotated[str, tyro.conf.Positional], *, json: bool = False) ->
     """Print the composition of a recipe: its parts and their fields.
 
     Args:
-        recipe: codec or phyworld.
+        recipe: codec, decoder or phyworld.
         json: print the stage as JSON, as it is stored in a run's folder.
     """
     stage = getattr(find_recipe(recipe), recipe)()

@@ -33,7 +33,7 @@ def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[s
     target = others
     for argument in arguments:
         if argument.startswith("--"):
-            target = own if argument.partition("=")[0] in flags else others
+            target = own if argument.partition("=")[0].replace("_", "-") in flags else others
         target.append(argument)
     stage: Stage = tyro.cli(recipe, args=own, prog=f"kinema train {name}") if own else recipe()
     return _command(name, RECIPES[name], stage), others
@@ -58,7 +58,8 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
         if not resume and not (Path(out) / "stage.json").exists() and processes().is_main_process:
             print(estimate(stage).table(), file=sys.stderr, flush=True)
         model = run(stage, Path(out), resume=resume)
-        print(_json.dumps({"model": str(model)}) if json else f"the trained model is in {model}")
+        if processes().is_main_process:
+            print(_json.dumps({"model": str(model)}) if json else f"the trained model is in {model}")
         return 0
 
     main.__doc__ = f"""{(recipe.__doc__ or "").strip()}

@@ -9,5 +9,5 @@ from accelerate import PartialState
 
 
 def processes() -> Any:
-    """accelerate's account of the processes that run this program; `accelerate launch` or torchrun start several."""
+    """accelerate's account of the processes that run this program; torchrun starts several."""
     return PartialState(cpu=not torch.cuda.is_available())
