@@ -111,7 +111,7 @@ def _check(words: list[str]) -> None:
     if words[0] == "make":
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert set(words[1:]) <= set(targets)
-    elif words[:2] == ["accelerate", "launch"]:
+    elif words[0] == "torchrun":
         assert words[words.index("-m") + 1] == "kinema"
         _check(words[words.index("-m") + 1 :])
     elif words[:2] == ["python", "-m"]:
@@ -127,7 +127,9 @@ def _parse(words: list[str]) -> None:
     name, *rest = words
     assert name in cli.COMMANDS
     module = importlib.import_module(f"kinema.cli.{name}")
-    function = module.VERBS[rest.pop(0)] if hasattr(module, "VERBS") else module.main
+    function = module.VERBS[verb := rest.pop(0)] if hasattr(module, "VERBS") else module.main
+    if hasattr(module, "variant"):
+        function, rest = module.variant(verb, rest)
     try:
         assert cli._call(_nothing_like(function), rest, f"kinema {name}") == 0
     except SystemExit as error:
