@@ -173,6 +173,9 @@ def test_inputs_for_other_systems(tmp_path):
     benchmark.write_inputs(tmp_path, size=48, num_frames=20, condition_frames=3)
     shown = read_video(tmp_path / "collision-id-0000.mp4")
     assert torch.equal(shown.rgb, benchmark.truths("collision", "id", size=48, num_frames=20)[0].rgb[:3])
+    with pytest.raises(UserError, match=r"collision-id-0000\.mp4 is already there"):  # perhaps a dream of days
+        benchmark.write_inputs(tmp_path, size=48, num_frames=20, condition_frames=4)
+    assert read_video(tmp_path / "collision-id-0000.mp4").num_frames == 3
 
 
 def test_wrong_questions_are_refused():

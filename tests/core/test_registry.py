@@ -181,6 +181,19 @@ def test_download_from_a_zip(monkeypatch, home):
     assert [file.name for file in home.iterdir()] == ["toy.safetensors"]
 
 
+def test_a_damaged_zip_is_a_sentence(monkeypatch, home):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("models/toy", bytes(range(256)) * 40)
+    broken = bytearray(archive.getvalue())
+    broken[40:60] = b"\xff" * 20  # the compressed stream; the directory at the end stays whole
+    add(monkeypatch, b"", member="models/toy")
+    answer(monkeypatch, bytes(broken))
+    with pytest.raises(UserError, match="no sound zip file with models/toy in it"):
+        registry.download("toy")
+    assert list(home.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("content", "length", "says"),
     [
@@ -196,7 +209,7 @@ def test_a_failed_download_is_a_sentence_and_leaves_nothing(monkeypatch, home, c
     add(monkeypatch, save(TENSORS), member=member)
     answer(monkeypatch, content, length)
     if member and content == b"something else":
-        says = "no zip file with models/toy in it"
+        says = "no sound zip file with models/toy in it"
     with pytest.raises(UserError, match=says):
         registry.download("toy")
     assert list(home.iterdir()) == []

@@ -106,8 +106,14 @@ class PhyWorld:
         return Result("PhyWorld", table, tuple(scenes), protocol)
 
     def write_inputs(self, folder: Path, *, size: int, num_frames: int, condition_frames: int) -> None:
-        """The given frames of every clip as lossless videos, so that any other system can be judged on the same clips."""
+        """The given frames of every clip as lossless videos, so that any other system can be judged on the same clips.
+
+        Raises UserError where a file of that name is there: the dreams made from these inputs bear the same names.
+        """
         make_folder(folder)
+        for path in (folder / f"{name}.mp4" for law, split in self._groups() for name in self.names(law, split)):
+            if path.exists():
+                raise UserError(f"{path} is already there, and inputs are named as the dreams made from them; name an empty folder")
         for law, split in self._groups():
             truths = self.truths(law, split, size=size, num_frames=num_frames)
             for truth, name in zip(truths, self.names(law, split), strict=True):

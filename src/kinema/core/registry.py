@@ -9,6 +9,7 @@ import pickle
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,8 +231,8 @@ def _extract(archive: Path, member: str, target: Path, weights: Weights) -> None
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(member) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
-    except (zipfile.BadZipFile, KeyError):
-        raise UserError(f"{weights.name}: {weights.url} is no zip file with {member} in it; see {weights.home}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError):
+        raise UserError(f"{weights.name}: {weights.url} is no sound zip file with {member} in it; see {weights.home}") from None
 
 
 _checked: set[tuple[str, int, int, str]] = set()
