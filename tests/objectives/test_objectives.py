@@ -199,6 +199,12 @@ def test_a_weight_without_a_distance_is_refused():
         Reconstruct(perceptual_weight=0.1)
 
 
+@pytest.mark.parametrize("fields", [{"window": -1}, {"kl": -0.1}, {"kl": float("nan")}, {"perceptual_weight": -1.0}])
+def test_what_cannot_be_weighed_or_cut_is_refused(fields):
+    with pytest.raises(UserError, match="Reconstruct: window, kl and perceptual_weight must be 0 or more"):
+        Reconstruct(**fields)
+
+
 @part
 class Darkness:
     def build(self):

@@ -37,6 +37,7 @@ POSITIVE, NOT_NEGATIVE = ("lr", "clip", "spike"), ("weight_decay", "final_lr")
         *(("ema", value, r"train.ema must lie in \[0, 1\)") for value in (1.0, -0.1, math.nan)),
         ("betas", (0.9, 1.0), r"train.betas must lie in \[0, 1\)"),
         ("warmup", -1, "must not be negative"),
+        ("seed", 2**63, "train.seed must be a number of 64 bits"),
         ("workers", -1, "must not be negative"),
         ("precision", "half", "train.precision must be one of no, bf16, fp16, got 'half'"),
     ],

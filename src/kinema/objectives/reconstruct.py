@@ -35,6 +35,9 @@ class Reconstruct:
     perceptual_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        if not (self.window >= 0 and self.kl >= 0 and self.perceptual_weight >= 0):
+            got = f"{self.window}, {self.kl} and {self.perceptual_weight}"
+            raise UserError(f"Reconstruct: window, kl and perceptual_weight must be 0 or more, got {got}")
         if self.perceptual_weight and self.perceptual is None:
             raise UserError("Reconstruct: perceptual_weight is set but no perceptual distance is named")
 

@@ -55,6 +55,8 @@ class Train:
                 raise UserError(f"train.{name} must lie in [0, 1), got {getattr(self, name)}")
         if self.precision not in get_args(Precision):
             raise UserError(f"train.precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UserError(f"train.seed must be a number of 64 bits, got {self.seed}")
         if self.warmup < 0 or self.workers < 0:
             raise UserError(f"train.warmup and train.workers must not be negative, got {self.warmup} and {self.workers}")
 

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..core.clip import Clip
 from ..core.contracts import Context, Loss
 from .processes import processes
-from .stage import Stage, assemble, freeze_but, with_codec
+from .stage import Stage, assemble, check_clips, freeze_but, with_codec
 
 BUDGET = 1e11  # FLOPs of the timed step at most: some seconds of one CPU core
 RATE_SIZE = 1024  # side of the matrix products that give a rate where even one clip is over the budget
@@ -99,6 +99,7 @@ def estimate(stage: Stage) -> Estimate:
     Raises UserError where the stage does not fit together.
     """
     stage = replace(with_codec(stage), metrics=())
+    check_clips(stage)
     with torch.random.fork_rng(devices=[]):
         parts = _count(stage)
         timed, seconds = _time(stage, parts["flops"] / stage.train.batch)

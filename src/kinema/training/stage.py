@@ -98,7 +98,7 @@ def assemble(stage: Stage, out: Path) -> Run:
         raise UserError("this stage has nothing to train: its codec holds no weights, and there is no model")
     if stage.cache and stage.data.length is None:
         raise UserError("cache keeps the latents of all clips in memory: the data needs a length")
-    _check_clips(stage)
+    check_clips(stage)
     judge = stage.metrics[0] if stage.metrics else None
     return Run(
         model=model,
@@ -153,11 +153,11 @@ def _first(data: Dataset, count: int) -> list[Clip]:
     return [data[i] for i in range(count if data.length is None else min(count, data.length))]
 
 
-def _check_clips(stage: Stage) -> None:
+def check_clips(stage: Stage) -> None:
     """Raise UserError unless the clips are what the blueprint is made for."""
     b = stage.blueprint
     for where, data in (("data", stage.data), ("held_out", stage.held_out)):
-        if data.length == 0:
+        if data.length is not None and data.length < 1:
             raise UserError(f"{where}: there is no clip")
         clip = data[0]
         if (clip.num_frames, *clip.size) != (b.num_frames, b.size, b.size):
