@@ -68,6 +68,18 @@ def test_a_column_called_scenario_is_no_law(folder):
         score([folder / "clip0.mp4"], open_dataset(folder))
 
 
+def test_a_dream_without_its_ball_is_judged_by_a_plain_truth_too(folder, tmp_path, truths):
+    blank = truths[1].rgb.clone()
+    blank[3:] = 255
+    for name, rgb in (("lost", blank), ("never", torch.full_like(blank, 255))):
+        (tmp_path / name).mkdir()
+        write_video(tmp_path / name / "clip1.mp4", rgb, 10)
+        samples = score([tmp_path / name], open_dataset(folder / "clip1.mp4"), metrics=["vanished"]).table.samples
+        assert {s.source: s.values["vanished"] for s in samples} == {"dream": 1.0, "repeat": 0.0, "floor": 0.0}
+    with pytest.raises(UserError, match=r"never/clip1\.mp4: no ball of a known colour"):
+        score([folder / "clip1.mp4"], open_dataset(tmp_path / "never"))
+
+
 def test_without_a_truth_a_video_is_judged_by_itself(folder, truths):
     half = truths[0].rgb.clone()
     half[8:] = 255

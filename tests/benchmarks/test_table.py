@@ -61,6 +61,13 @@ def test_files_are_plain():
     assert float(rows[1]["velocity [m/s]"]) == 0.1
 
 
-@pytest.mark.parametrize("value", [1e-5, 0.004321, 0.5, 12.345, 1234.5, -0.25])
+@pytest.mark.parametrize("value", [0.004321, 0.5, 12.345, 1234.5, -0.25])
 def test_numbers_keep_about_three_digits(value):
-    assert float(number(value)) == pytest.approx(value, rel=0.01, abs=6e-5)
+    assert float(number(value)) == pytest.approx(value, rel=0.01)
+    assert "e" not in number(value)
+
+
+@pytest.mark.parametrize("value", [1e-5, 4.9e-5, 5e-5, -3e-7])
+def test_a_small_number_is_not_shown_as_none(value):
+    assert float(number(value)) == pytest.approx(value, rel=1.0)
+    assert float(number(value)) != 0

@@ -205,6 +205,8 @@ def test_a_batch_is_sliced_as_its_clips_are():
 def test_clips_that_do_not_go_together_are_refused(other, says):
     with pytest.raises(UserError, match=says):
         Clip.stack([clip(), other])
+    with pytest.raises(UserError, match=r"differ in frames: \[4, 5\]"):
+        Clip.stack([clip().only("bodies"), clip(t=4).only("bodies")])
     with pytest.raises(UserError, match="at least one clip"):
         Clip.stack([])
 

@@ -136,6 +136,8 @@ def _judge(
     case: Case, index: int, dream: Clip, true: Clip | None, metrics: Sequence[Metric], given: int, paper_compatible: bool, bodies: bool
 ) -> list[Sample]:
     sources = {"dream": [dream]}
+    if bodies and true is not None and not true.has("bodies"):
+        true = _parsed(true)
     if true is not None:
         sources |= {"repeat": [repeat_last(true, given)]} if given else {}
         sources |= {"textbook": [textbook(true, given)]} if given and has_law(true) else {}
@@ -150,6 +152,14 @@ def _judge(
         return judge(*_group(true), sources, [true], metrics, read, first_index=index)
     except UserError as error:
         raise UserError(f"{case.file}: {error}") from None
+
+
+def _parsed(true: Clip) -> Clip:
+    """A true video with its balls, so that dreams are searched for these: one that a dream lacks counts as vanished."""
+    try:
+        return parse(true, subpixel=True)
+    except UserError as error:
+        raise UserError(f"{true.meta.get('file', 'the truth')}: {error}") from None
 
 
 def _group(true: Clip | None) -> tuple[str, str]:

@@ -174,15 +174,17 @@ def label(split: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits without exponents where that is readable.
+    """Three significant digits, at most four decimals; an exponent where these would show nothing.
 
-    >>> [number(v) for v in (0.00421, 0.0, 1.234, 123.4, float("nan"))]
-    ['0.0042', '0', '1.23', '123', '–']
+    >>> [number(v) for v in (0.00421, 0.0, 1.234, 123.4, 0.00001, float("nan"))]
+    ['0.0042', '0', '1.23', '123', '1.0e-05', '–']
     """
     if math.isnan(value):
         return "–"
     if value == 0:
         return "0"
+    if abs(value) < 5e-5:
+        return f"{value:.1e}"
     digits = 2 - math.floor(math.log10(abs(value)))
     return f"{value:.{min(max(digits, 0), 4)}f}"
 

@@ -194,6 +194,8 @@ class Clip:
                     raise UserError(f"clips of a batch differ in the shape of {name}: {sorted({tuple(v.shape) for v in values})}")
                 fields[name] = torch.stack(values)
             elif name == "bodies":
+                if len(frames := {len(array) for value in values for array in value.values()}) > 1:
+                    raise UserError(f"clips of a batch differ in frames: {sorted(frames)}")
                 fields[name] = _pad(values, axis=1)
             elif name == "contacts":
                 fields[name] = _pad(values, axis=0)
