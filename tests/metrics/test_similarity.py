@@ -110,7 +110,6 @@ def test_lpips_is_a_loss(weights):
 
 
 def test_lpips_without_weights_is_refused_by_name(monkeypatch, tmp_path):
-    pytest.importorskip("kinema.core.registry")
     monkeypatch.setenv("KINEMA_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
