@@ -96,20 +96,22 @@ class WorldModel:
     # --- files -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | os.PathLike[str] = SHIPPED) -> Self:
+    def from_pretrained(cls, name_or_folder: str | os.PathLike[str] = SHIPPED, *, device: torch.device | str | None = None) -> Self:
         """A model that ships with kinema, by name (the one for planar worlds unless said otherwise), or one saved in a folder.
 
-        Raises UserError naming the folder or file where there is no model, or a damaged one.
+        It dreams on `device`: a GPU where there is one, unless said otherwise. Raises UserError naming the folder or file
+        where there is no model, or a damaged one.
         """
         folder = find(name_or_folder)
         blueprint = load_blueprint(folder)
         if blueprint.model is None:
             raise UserError(f"{folder} holds a codec alone: it cannot dream")
-        codec, network = blueprint.build()
+        with torch.random.fork_rng(devices=[]):  # the first weights are drawn, and thrown away
+            codec, network = blueprint.build()
         assert network is not None
         load_weights(codec, folder / "codec.safetensors")
         load_weights(network, folder / "model.safetensors")
-        return cls(blueprint, codec, network, str(name_or_folder))
+        return cls(blueprint, codec, network, str(name_or_folder)).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, half: bool = False) -> None:
         """Write blueprint.json, codec.safetensors and model.safetensors; `half` stores 16-bit numbers."""
@@ -165,6 +167,8 @@ class WorldModel:
         if conditions:
             takes = ", ".join(c.name for c in self.blueprint.conditions)
             raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(conditions)}")
+        if not self.condition_frames:
+            raise UserError("this model was trained without first frames, and only videos are dreamt on so far")
         if frames is None:
             raise UserError(f"this model continues a video: it needs its first {self.condition_frames} frames")
         given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))

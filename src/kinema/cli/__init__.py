@@ -106,7 +106,8 @@ def _end(error: BaseException) -> int:
         return _say(str(error), 2)
     if isinstance(error, OSError) and error.errno in _REASONS:
         return _say(f"{error.filename or 'a file'}: {_REASONS[error.errno]}", 2)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    # torch raises a plain RuntimeError where a CPU has no memory left.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return _say("the memory is used up: ask for fewer or smaller clips at a time", 2)
     raise error
 
