@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -248,6 +249,8 @@ class _Probe:
 
     def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
         dream = self._dream(model)
+        if not torch.isfinite(dream.rgb).all():  # a mean over the clips that can be judged would hide it
+            return {metric.name: math.nan for metric in self.stage.metrics}
         figures = {metric.name: float(torch.nanmean(metric(dream, self.truth).double())) for metric in self.stage.metrics}
         make_folder(self.folder)
         shown = torch.cat([torch.cat(list(clip.rgb[:4]), -1) for clip in (self.truth, dream)], -2)
