@@ -43,7 +43,7 @@ def phyworld(
             conditions=(Frames(5),),
             model=DiT.size(network, positions="rotary+absolute", qk_norm=True),
             objective=Denoise(path=Linear(), predict="x0", times=HighNoise(shift=3.0, terminal=0.5)),
-            sampler=Euler(6, shift=3.0),
+            sampler=Euler(2, shift=3.0),
             num_frames=num_frames,
             size=size,
         ),
