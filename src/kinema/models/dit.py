@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ..core.errors import UserError
 from .attention import attention
 from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
 
+Positions = Literal["rotary", "rotary+absolute"]
 TIME_CHANNELS = 256
 TIME_SCALE = 1000.0  # tau in 0..1 is embedded as a DDPM step
 
@@ -42,13 +43,15 @@ class DiT:
     hidden: int = 384
     heads: int = 6
     patch: int = 2
-    positions: Literal["rotary", "rotary+absolute"] = "rotary"
+    positions: Positions = "rotary"
     qk_norm: bool = False
     checkpoint: bool = False
 
     def __post_init__(self) -> None:
         if min(self.layers, self.hidden, self.heads, self.patch) < 1 or self.hidden % self.heads or (self.hidden // self.heads) % 2:
             raise UserError(f"DiT: hidden {self.hidden} must split into {self.heads} heads of even size, all sizes at least 1")
+        if self.positions not in get_args(Positions):
+            raise UserError(f"DiT: positions must be one of {', '.join(get_args(Positions))}, got {self.positions!r}")
         if self.hidden // self.heads < 6:
             raise UserError(f"DiT: a head needs at least 6 channels for three axes, got {self.hidden // self.heads}")
 
