@@ -56,7 +56,9 @@ def test_options_add_no_parameters(name):
     assert from_json(to_json(DiT.size(name))) == DiT.size(name)
 
 
-@pytest.mark.parametrize("fields", [{"hidden": 25}, {"heads": 0}, {"hidden": 6, "heads": 2}, {"hidden": 8, "heads": 2}, {"patch": 0}, {"positions": "learnt"}])
+@pytest.mark.parametrize(
+    "fields", [{"hidden": 25}, {"heads": 0}, {"hidden": 6, "heads": 2}, {"hidden": 8, "heads": 2}, {"patch": 0}, {"positions": "learnt"}]
+)
 def test_impossible_networks_are_refused(fields):
     with pytest.raises(UserError, match="DiT: "):
         DiT(**{"layers": 2, "hidden": 24, "heads": 2, **fields})
