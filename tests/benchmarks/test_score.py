@@ -138,3 +138,14 @@ def test_pictures_alone_need_no_balls(tmp_path):
     write_video(tmp_path / "grey.mp4", grey.rgb, 10)
     table = score([tmp_path / "grey.mp4"], open_dataset(tmp_path), metrics=["psnr", "ssim"]).table
     assert table.figure("videos", "", "dream", "psnr").mean == 100.0
+
+
+def test_a_video_says_how_many_frames_were_given(tmp_path):
+    rgb = make(scenario("uniform", size=32, num_frames=12), 5, 0, ("rgb",)).rgb
+    for name, given in (("a", 5), ("b", 5), ("c", None)):
+        write_video(tmp_path / f"{name}.mp4", rgb, 10, given=given)
+    assert score([tmp_path / "a.mp4", tmp_path / "b.mp4"]).protocol["condition_frames"] == 5
+    assert score([tmp_path / "a.mp4"], given=2).protocol["condition_frames"] == 2
+    assert score([tmp_path / "c.mp4"]).protocol["condition_frames"] == 3
+    with pytest.raises(UserError, match="different numbers of frames"):
+        score([tmp_path])

@@ -96,7 +96,8 @@ def test_python_and_the_command_line_give_the_same_bytes(model: Path, tmp_path: 
     b = world.blueprint
     clip = make(scenario("collision", size=b.size, num_frames=b.num_frames, dt=b.dt, fps=b.fps).split("ood"), 3, 2, ("rgb",))
     dream = world.dream(frames=clip, seed=3)
-    assert out.read_bytes() == video_bytes(dream.rgb, dream.fps, dt=dream.dt)
+    assert out.read_bytes() == video_bytes(dream.rgb, dream.fps, dt=dream.dt, given=3)
+    assert read_video(out).meta["condition_frames"] == 3
 
 
 def test_a_video_of_any_size_and_rate_is_dreamt_on(model: Path, tmp_path: Path) -> None:

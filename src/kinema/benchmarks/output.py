@@ -49,8 +49,8 @@ def results(result: Result, model: str) -> dict[str, Any]:
 def write_scenes(scenes: Iterable[Scene], out: Path) -> None:
     """Truth and dream of every scene as lossless videos beside each other: NAME-truth.mp4, NAME-dream.mp4."""
     for scene in scenes:
-        for kind, clip in (("truth", scene.truth), ("dream", scene.dream)):
-            write_video(out / f"{scene.name}-{kind}.mp4", clip.rgb, clip.fps, dt=clip.dt)
+        for kind, clip, given in (("truth", scene.truth, None), ("dream", scene.dream, scene.condition_frames)):
+            write_video(out / f"{scene.name}-{kind}.mp4", clip.rgb, clip.fps, dt=clip.dt, given=given)
 
 
 def headline(table: Table, column: str = "velocity") -> list[str]:

@@ -69,7 +69,7 @@ def score(
     truth: Dataset | None = None,
     *,
     metrics: Sequence[str] | None = None,
-    given: int = GIVEN,
+    given: int | None = None,
     paper_compatible: bool = False,
     dt: float | None = None,
     keep: int = 12,
@@ -77,16 +77,19 @@ def score(
 ) -> Result:
     """Judge videos, with yardsticks beside them where there is a truth; the worst `keep` scenes are kept for looking at.
 
-    `given` frames of each video were given to the model and are not judged. Raises UserError naming the file where a
-    video cannot be read or parsed, or does not fit its truth in frames, size or time step.
+    `given` frames of each video were given to the model and are not judged; by default what the videos' tags say, or 3.
+    Raises UserError naming the file where a video cannot be read or parsed, or does not fit its truth in frames, size or
+    time step, and where the tags differ.
     """
+    files = find_videos(videos)
+    given = _tagged(files) if given is None else given
     names = tuple(metrics) if metrics else (WITHOUT if truth is None else WITH_TRUTH)
     chosen = select(names, first_frame=given, paper_compatible=paper_compatible)
     if truth is None:
         needing = [m.name for m in chosen if getattr(m, "needs_truth", True)]
         if needing:
             raise UserError(f"{', '.join(needing)} need a truth to judge by: give --truth, or choose among {', '.join(WITHOUT)}")
-    cases = [Case(v, None) for v in find_videos(videos)] if truth is None else match(find_videos(videos), truth)
+    cases = [Case(v, None) for v in files] if truth is None else match(files, truth)
     bodies = any(m.name in {cls.name for cls in (*LAW, *OWN)} for m in chosen)
     samples: list[Sample] = []
     size: set[tuple[int, int, int]] = set()
@@ -108,6 +111,14 @@ def score(
     note = f"{len(cases)} videos" + ("" if truth is None else f", judged by {len(cases)} of {len(truth)} true clips")
     table = Table(columns_of(chosen), tuple(samples), notes=(f"{note}; the first {given} frames count as given.",))
     return Result("Videos judged", table, tuple(scenes), protocol)
+
+
+def _tagged(files: Sequence[Path]) -> int:
+    """How many frames the videos say were given."""
+    said = {int(read_video(file, stop=1).meta.get("condition_frames", GIVEN)) for file in files}
+    if len(said) > 1:
+        raise UserError(f"the videos were given different numbers of frames ({', '.join(map(str, sorted(said)))}): state one with --given")
+    return said.pop()
 
 
 def _names(truth: Dataset) -> dict[str, int]:

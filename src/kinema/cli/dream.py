@@ -58,7 +58,7 @@ def main(
     world = WorldModel.from_pretrained(model)
     shown = _scenario(world, source, split, seed, index) if source in SCENARIOS else _video(world, source, start, dt)
     dream = world.dream(shown, num_frames=frames, steps=steps, guidance=_weights(guidance), seed=seed)
-    write_video(target, dream.rgb, dream.fps, dt=dream.dt)
+    write_video(target, dream.rgb, dream.fps, dt=dream.dt, given=world.condition_frames)
     said = {"out": out, "frames": dream.num_frames, "fps": dream.fps, "dt": dream.dt, **dream.meta}
     given = world.condition_frames
     print(_json.dumps(said) if json else f"{target}: {dream.num_frames} frames, the first {given} as given, the rest dreamt")

@@ -13,7 +13,7 @@ def main(
     out: str,
     truth: str | None = None,
     metrics: tuple[str, ...] | None = None,
-    given: int = 3,
+    given: int | None = None,
     dt: float | None = None,
     paper_compatible: bool = False,
     json: bool = False,
@@ -28,7 +28,7 @@ def main(
         out: folder for results.json, samples.csv and report.html.
         truth: dataset, folder of videos or one video to judge by; paired by name, else in order.
         metrics: names, such as velocity psnr lpips; by default all that apply and need no weights.
-        given: first frames that were given to the model and are not judged.
+        given: first frames that were given to the model and are not judged; by default what the videos say, or 3.
         dt: physical time between two frames of the videos, in s; by default what the file says, or 1/fps.
         paper_compatible: judge as PhyWorld's released evaluator does.
         json: print the result as JSON.

@@ -58,18 +58,20 @@ def write_video(
     crf: int = 18,
     dt: float | None = None,
     text: str | None = None,
+    given: int | None = None,
 ) -> None:
     """Write rgb [t,3,h,w] (uint8, or float in [0,1]) as .mp4, .mov or .mkv; the same frames give the same bytes.
 
     Lossless is bit exact on rgb: H.264 RGB in .mp4 (VLC, mpv, ffmpeg play it, browsers often do not), FFV1 with checksums
-    in .mkv. Lossy is H.264 4:2:0 at `crf`, which everything plays (4:4:4 where a side is odd). `dt` [s] and `text` go
-    into the file's tags. Raises UserError where the path, the frames or the rate cannot be written.
+    in .mkv. Lossy is H.264 4:2:0 at `crf`, which everything plays (4:4:4 where a side is odd). `dt` [s], `text` and
+    the number of frames that were `given` to the model that dreamt the rest go into the file's tags. Raises UserError where
+    the path, the frames or the rate cannot be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _CONTAINERS:
         raise UserError(f"{path}: a video is written as {', '.join(_CONTAINERS)}")
     try:
-        data = video_bytes(rgb, fps, lossless, container=suffix, crf=crf, dt=dt, text=text)
+        data = video_bytes(rgb, fps, lossless, container=suffix, crf=crf, dt=dt, text=text, given=given)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     write_whole(path, data)
@@ -84,6 +86,7 @@ def video_bytes(
     crf: int = 18,
     dt: float | None = None,
     text: str | None = None,
+    given: int | None = None,
 ) -> bytes:
     """The bytes `write_video` writes.
 
@@ -98,21 +101,21 @@ def video_bytes(
         even = frames.shape[1] % 2 == 0 and frames.shape[2] % 2 == 0
         codec, pixels, options = "libx264", "yuv420p" if even else "yuv444p", {"crf": str(crf), "preset": "medium"}
     try:
-        return _encode(frames, rate, _CONTAINERS[container], codec, pixels, options, dt, text)
+        return _encode(frames, rate, _CONTAINERS[container], codec, pixels, options, text, _comment(dt, given))
     except FFmpegError as error:
         height, width = frames.shape[1:3]
         raise UserError(f"frames of {width} x {height} px cannot be encoded with {codec} ({error.strerror})") from None
 
 
 def _encode(
-    frames: Tensor, rate: Fraction, container: str, codec: str, pixels: str, options: dict[str, str], dt: float | None, text: str | None
+    frames: Tensor, rate: Fraction, container: str, codec: str, pixels: str, options: dict[str, str], text: str | None, comment: str
 ) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container, options={"fflags": "+bitexact"}) as file:
         if text is not None:
             file.metadata["title"] = text
-        if dt is not None:
-            file.metadata["comment"] = f"dt={dt!r} s"
+        if comment:
+            file.metadata["comment"] = comment
         stream: Any = file.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pixels
         stream.codec_context.thread_count = 1
@@ -125,6 +128,11 @@ def _encode(
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return buffer.getvalue()
+
+
+def _comment(dt: float | None, given: int | None) -> str:
+    """What a tag says: `dt=0.1 s; given=5`; `_tagged` reads it."""
+    return "; ".join([*([f"dt={dt!r} s"] if dt is not None else []), *([f"given={given}"] if given is not None else [])])
 
 
 def write_png(path: str | os.PathLike[str], rgb: Tensor) -> None:
@@ -271,8 +279,11 @@ def _read(file: BinaryIO, name: str, start: int, stop: int | None, fps: float | 
         with _container(file, name) as container:
             _check_memory(container, name, stop - start)
             rgb = _decode(container, name, timing.pick[start:stop])
-    meta = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
-    return Clip(rgb=rgb, fps=timing.fps, dt=_tagged_dt(tags) if dt is None else dt, text=tags.get("title"), meta=meta)
+    step, given = _tagged(tags)
+    meta: dict[str, str | int] = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
+    if given is not None:
+        meta["condition_frames"] = max(given - start, 0)
+    return Clip(rgb=rgb, fps=timing.fps, dt=step if dt is None else dt, text=tags.get("title"), meta=meta)
 
 
 @contextlib.contextmanager
@@ -387,9 +398,12 @@ def _pixels(frame: Any, to_rgb: Any) -> Tensor:
     return torch.rot90(rgb, turns, (1, 2)) if turns else rgb
 
 
-def _tagged_dt(tags: dict[str, str]) -> float | None:
-    comment = tags.get("comment", "")
-    if comment.startswith("dt=") and comment.endswith(" s"):
+def _tagged(tags: dict[str, str]) -> tuple[float | None, int | None]:
+    """(dt, given frames) as `_comment` wrote them; None where the tag says nothing of the kind."""
+    said = dict(entry.partition("=")[::2] for entry in tags.get("comment", "").split("; "))
+    dt, given = said.get("dt", ""), said.get("given", "")
+    step = None
+    if dt.endswith(" s"):
         with contextlib.suppress(ValueError):
-            return float(comment[3:-2]) or None
-    return None
+            step = float(dt[:-2]) or None
+    return step, int(given) if given.isdecimal() else None
