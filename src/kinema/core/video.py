@@ -280,7 +280,7 @@ def _read(file: BinaryIO, name: str, start: int, stop: int | None, fps: float | 
             _check_memory(container, name, stop - start)
             rgb = _decode(container, name, timing.pick[start:stop])
     step, given = _tagged(tags)
-    meta: dict[str, str | int] = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
+    meta: dict[str, Any] = {"file": name} | ({} if timing.even else {"frame_times": "uneven"})
     if given is not None:
         meta["condition_frames"] = max(given - start, 0)
     return Clip(rgb=rgb, fps=timing.fps, dt=step if dt is None else dt, text=tags.get("title"), meta=meta)
