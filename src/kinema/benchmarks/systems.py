@@ -17,8 +17,8 @@ from .baselines import given
 _BATCH = 8
 
 
-class Dreamer(Protocol):
-    """What a world model must offer here; `WorldModel` does."""
+class Sizes(Protocol):
+    """Frames given, frames in all, and the side of the image in px."""
 
     @property
     def condition_frames(self) -> int: ...
@@ -26,22 +26,19 @@ class Dreamer(Protocol):
     def num_frames(self) -> int: ...
     @property
     def size(self) -> int: ...
+
+
+class Dreamer(Sizes, Protocol):
+    """What a world model must offer here; `WorldModel` does."""
 
     def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0) -> Clip: ...
 
 
-class System(Protocol):
+class System(Sizes, Protocol):
     """Gives a dream for every truth, whose names say which clip of the benchmark it is; `codec` is None where it has none."""
 
     @property
     def codec(self) -> Any: ...
-
-    @property
-    def condition_frames(self) -> int: ...
-    @property
-    def num_frames(self) -> int: ...
-    @property
-    def size(self) -> int: ...
 
     def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any]) -> list[Clip]: ...
 

@@ -60,6 +60,6 @@ class Denoise:
 
 
 def _by_time(error: Tensor, tau: Tensor) -> dict[str, float | Tensor]:
-    """The error over the noisier half of time, in which a law is decided, and over the other."""
+    """The error over the noisier half of time, in which a law is decided, and over the other; NaN for a half that no clip fell into."""
     high = tau >= 0.5
-    return {"mse_high": (error * high).sum() / high.sum().clamp_min(1), "mse_low": (error * ~high).sum() / (~high).sum().clamp_min(1)}
+    return {"mse_high": (error * high).sum() / high.sum(), "mse_low": (error * ~high).sum() / (~high).sum()}

@@ -8,24 +8,20 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
-from .scenario import ONE_BALL, WORLD, Planar, Ranges, Start, as_array, between
+from .one_ball import OneBall
+from .scenario import WORLD, between
 
 
 @part
-class Bounce(Planar):
+class Bounce(OneBall):
     """One ball bouncing elastically off the wall at the image's edge (PhyWorld sec. 5's part of temporal composition).
 
     It reaches the wall between `before` frames after the start and `after` frames before the end, as far as the room allows.
     """
 
     name = "bounce"
-    splits = ONE_BALL
     walls = (0.0, WORLD, 0.0, WORLD)
 
-    radius: Ranges = ((0.7, 1.4),)
-    speed: Ranges = ((1.0, 4.0),)
-    radius_outside: Ranges = ((0.3, 0.6), (1.5, 2.0))
-    speed_outside: Ranges = ((0.0, 0.8), (4.5, 6.0))
     before: int = 8
     after: int = 8
 
@@ -35,9 +31,6 @@ class Bounce(Planar):
         low = min(speed * self.before * self.dt, room)
         gap = between(rng, low, min(speed * (self.num_frames - 1 - self.after) * self.dt, room))
         return {"radius": radius, "speed": speed, "x": WORLD - radius - gap, "y": between(rng, radius + 0.5, WORLD - 0.5 - radius)}
-
-    def _start(self, params: Mapping[str, Any]) -> Start:
-        return as_array(params["x"], params["y"])[None], as_array(params["speed"], 0.0)[None], as_array(params["radius"])
 
     def _caption(self, params: Mapping[str, Any]) -> str:
         side = "left" if params["mirrored"] else "right"
