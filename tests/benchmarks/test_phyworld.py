@@ -65,7 +65,7 @@ def test_a_model_that_dreams_no_numbers_is_refused():
 
 def test_the_textbook_needs_a_known_law():
     truth = make(scenario("uniform", size=64), 7, 0, ("rgb",))
-    with pytest.raises(UserError, match="which scenario"):
+    with pytest.raises(UserError, match="world in closed form"):
         textbook(truth.replace(meta={}), 3)
 
 

@@ -73,15 +73,18 @@ def fit(seen: Clip, gravity: tuple[float, float]) -> tuple[Array, Array, Array]:
 
 
 def has_law(clip: Clip) -> bool:
-    """Whether a clip says which scenario it came from; a table's column of that name may say other things."""
-    return isinstance(clip.meta.get("scenario"), Mapping)
+    """Whether a clip says that it came from a world in closed form; a table's column of that name may say other things."""
+    said = clip.meta.get("scenario")
+    return isinstance(said, Mapping) and isinstance(rebuild(said, "meta.scenario"), Planar)
 
 
 def world_of(clip: Clip) -> Planar:
-    """The scenario a clip came from. Raises UserError where its meta does not say."""
+    """The world in closed form that a clip came from. Raises UserError where its meta names none."""
     if not has_law(clip):
-        raise UserError("the textbook needs to know the law: this clip does not say which scenario it came from")
-    return rebuild(clip.meta["scenario"], "meta.scenario")
+        raise UserError("the textbook needs to know the law: this clip does not come from a world in closed form")
+    world = rebuild(clip.meta["scenario"], "meta.scenario")
+    assert isinstance(world, Planar)
+    return world
 
 
 def _meta(truth: Clip, frames: int) -> dict[str, object]:

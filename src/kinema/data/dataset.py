@@ -13,8 +13,7 @@ from ..core.config import part
 from ..core.errors import UserError
 from ..core.rng import stream
 from ..core.video import fit
-from ..simulators import make
-from ..simulators.planar import Planar
+from ..simulators import World, make
 
 
 class Dataset(ABC):
@@ -67,7 +66,7 @@ class Simulated(Dataset):
     torch.Size([32, 3, 32, 32])
     """
 
-    scenario: Planar = field(kw_only=False)
+    scenario: World = field(kw_only=False)
     seed: int = 0
     fields: tuple[str, ...] | None = ("rgb",)
     first: int = 0

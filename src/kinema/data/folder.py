@@ -20,8 +20,7 @@ from ..core.clip import Clip
 from ..core.config import part
 from ..core.errors import UserError
 from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
-from ..simulators import rebuild
-from ..simulators.planar import DEFAULT_DENSE, DENSE, Planar
+from ..simulators import World, rebuild
 from .card import read_card
 from .dataset import Dataset
 from .shards import BODIES, NOTE, TRUTH, VIDEO, clip_of, key_of
@@ -67,7 +66,7 @@ class Shards(Dataset):
         return read_card(Path(self.path))
 
     @cached_property
-    def scenario(self) -> Planar:
+    def scenario(self) -> World:
         """The scenario that the clips were drawn from, ranges of the split included."""
         return rebuild(self.card["job"]["scenario"], f"{self.path}/card.json")
 
@@ -90,10 +89,11 @@ class Shards(Dataset):
 
     def check(self) -> None:
         """Raise UserError where the card, the index or a wanted field is no good."""
+        known = (*self.scenario.dense, *_STATES)
         for name in self.fields or ():
-            if name not in (*DENSE, *_STATES):
-                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join((*DENSE, *_STATES))}")
-        _ = self.scenario, self._index
+            if name not in known:
+                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join(known)}")
+        _ = self._index
 
     def agrees(self, shard: int, place: Sequence[Sequence[Sequence[int]]]) -> bool:
         """Whether the index says of a shard's members what was found there (offset, size, CRC-32)."""
@@ -123,11 +123,11 @@ class Shards(Dataset):
         return found
 
     def read(self, index: int) -> Clip:
-        wanted = (*DEFAULT_DENSE, *_STATES) if self.fields is None else self.fields
-        truth = any(name in DENSE and name != "rgb" for name in wanted)
+        wanted = (*self.scenario.default_dense, *_STATES) if self.fields is None else self.fields
+        truth = any(name in self.scenario.dense and name != "rgb" for name in wanted)
         names = {NOTE, BODIES} | ({VIDEO} if "rgb" in wanted else set()) | ({TRUTH} if truth else set())
         clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(index)}")
-        missing = tuple(name for name in wanted if name in DENSE and not clip.has(name))
+        missing = tuple(name for name in wanted if name in self.scenario.dense and not clip.has(name))
         if missing:
             clip = clip.replace(**self.scenario.render(clip.bodies, missing))
         return clip.only(*wanted, *_STATES)

@@ -17,8 +17,7 @@ from ..core.config import from_json, part, to_json
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
 from ..core.video import video_bytes
-from ..simulators import make
-from ..simulators.planar import DEFAULT_DENSE, Planar
+from ..simulators import World, make
 from .card import describe
 from .engine import cpus, run
 from .shards import SHARED, Shard, key_of, members_of, pack, scan
@@ -33,7 +32,7 @@ Report = Callable[[int, int, bool], None]  # clips of a shard, clips in all, whe
 class Job:
     """What decides every byte of a dataset. A split has already set the scenario's ranges; its name is kept to be read."""
 
-    scenario: Planar = field(kw_only=False)
+    scenario: World = field(kw_only=False)
     num: int = 100
     seed: int = 0
     split: str = "id"
@@ -64,7 +63,7 @@ class Job:
 
 def generate(
     out: str | os.PathLike[str],
-    world: Planar,
+    world: World,
     *,
     num: int,
     seed: int = 0,
@@ -177,7 +176,7 @@ def write_shard(folder: str, job_json: Any, k: int, known: str | None) -> tuple[
         shard = scan(path)
         if shard.keys == keys and known in (None, shard.sha256):
             return k, shard, True
-    fields = DEFAULT_DENSE if job.store == "all" else ("rgb",)
+    fields = job.scenario.default_dense if job.store == "all" else ("rgb",)
     clips = ((key_of(i), members_of(make(job.scenario, job.seed, i, fields), job.store == "all")) for i in job.indices(k))
     pack(path, clips)
     shard = scan(path)

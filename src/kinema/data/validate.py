@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..core.clip import AXES, NAMED, Clip
 from ..core.errors import UserError
-from ..simulators import make
+from ..simulators import World, make
+from ..simulators.planar import Planar
 from .dataset import Dataset
 from .folder import Shards, Videos
 from .generate import versions
@@ -78,16 +79,18 @@ def _sample(dataset: Shards, indices: list[int]) -> Iterator[Check]:
     seed = dataset.card["job"]["seed"]
     wrong = [f"{key_of(i)}: {name}" for i, clip in clips.items() if (name := difference(clip, make(dataset.scenario, seed, i)))]
     yield Check("simulated again", not wrong, "; ".join(wrong[:3]) or f"{len(clips)} clips, bit for bit", "the same bits")
-    gravity = dataset.scenario.gravity
-    laws: tuple[tuple[str, Callable[[Clip], float], float, str], ...] = (
-        ("flow against re-projection", reprojection_error, REPROJECTION, "px"),
-        ("energy drift", energy_drift, DRIFT, "of the energy"),
-        ("contacts", lambda clip: contact_error(clip, gravity), CONTACT, "m or of the momentum"),
-        ("bodies overlap", overlap, CONTACT, "m"),
-    )
-    for name, law, limit, unit in laws:
+    for name, law, limit, unit in _laws(dataset.scenario):
         worst = float(torch.tensor([law(clip) for clip in clips.values()]).max())  # NaN stays, and fails
         yield Check(name, worst <= limit, f"{worst:.1e} {unit}", f"at most {limit:g} {unit}")
+
+
+def _laws(world: World) -> Iterator[tuple[str, Callable[[Clip], float], float, str]]:
+    """What must hold in every clip of a world: name, measure, its limit and unit."""
+    if isinstance(world, Planar):
+        yield "flow against re-projection", reprojection_error, REPROJECTION, "px"
+        yield "energy drift", energy_drift, DRIFT, "of the energy"
+        yield "contacts", lambda clip: contact_error(clip, world.gravity), CONTACT, "m or of the momentum"
+        yield "bodies overlap", overlap, CONTACT, "m"
 
 
 def _decodes(dataset: Videos) -> Check:

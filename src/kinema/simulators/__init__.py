@@ -9,35 +9,36 @@ from ..core.clip import Clip
 from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
-from .planar import Bounce, Collision, Parabola, Planar, Uniform
+from .planar import Bounce, Collision, Parabola, Uniform
+from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
 
-SCENARIOS: dict[str, type[Planar]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce)}
+SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce)}
 
-__all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "make", "rebuild", "remake", "scenario"]
+__all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "World", "make", "rebuild", "remake", "scenario"]
 
 
-def scenario(name: str, **fields: Any) -> Planar:
+def scenario(name: str, **fields: Any) -> World:
     """The registered scenario `name` with some of its fields set.
 
     Raises UserError listing the names if there is none, and naming a field that is unknown or wrong.
     """
     if name not in SCENARIOS:
         raise UserError(f"there is no scenario named {name!r}; there are {', '.join(SCENARIOS)}")
-    world: Planar = from_json({"part": name_of(SCENARIOS[name]), **fields}, f"scenario {name}")
+    world: World = from_json({"part": name_of(SCENARIOS[name]), **fields}, f"scenario {name}")
     return world
 
 
-def rebuild(data: Any, where: str) -> Planar:
+def rebuild(data: Any, where: str) -> World:
     """The scenario that was written to JSON as `data`. Raises UserError, naming `where` it was read, if that is none."""
     world = from_json(data, where)
-    if not isinstance(world, Planar):
+    if not isinstance(world, World):
         raise UserError(f"{where}: is no scenario of kinema, got {data!r}")
     return world
 
 
-def make(world: Planar, seed: int, index: int, fields: Sequence[str] | None = None) -> Clip:
+def make(world: World, seed: int, index: int, fields: Sequence[str] | None = None) -> Clip:
     """Clip `index` of a scenario's stream `seed`, bit for bit the same in every process.
 
     `fields` names the dense truth to render (rgb, segmentation, flow, backward_flow, occlusion); None gives all but the

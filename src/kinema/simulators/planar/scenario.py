@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from ...core.camera import Camera
 from ...core.clip import Clip
-from ...core.config import part, to_json
+from ...core.config import part
 from ...core.errors import UserError
+from ..world import World
 from .motion import Array, Motion, Walls, motion
 from .render import DENSE, render
 
@@ -38,34 +38,26 @@ ONE_BALL: Splits = {  # PhyWorld's levels of a scenario with one ball
 
 
 @part
-class Planar(ABC):
+class Planar(World):
     """A 10 x 10 m world of discs on white ground, y up, density 1 kg/m^2; frame k shows time k dt.
 
     `outside` lists the alternatives a clip is drawn from, each naming the parameters that leave their training range;
     `split` sets it. `flip` mirrors every other clip, PhyWorld's one augmentation.
     """
 
-    name: ClassVar[str]
     splits: ClassVar[Splits]
+    dense: ClassVar[tuple[str, ...]] = DENSE
+    default_dense: ClassVar[tuple[str, ...]] = DEFAULT_DENSE
     gravity: ClassVar[tuple[float, float]] = (0.0, 0.0)
     walls: ClassVar[Walls | None] = None
     palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)
     abreast: ClassVar[int] = 1  # balls that must fit side by side
 
-    size: int = 128
-    num_frames: int = 32
-    dt: float = 0.1
-    fps: float = 10.0
     flip: bool = False
     outside: tuple[tuple[str, ...], ...] = ((),)
 
     def __post_init__(self) -> None:
-        if self.size < 8 or self.num_frames < 2:
-            raise UserError(f"{self.name}: size must be at least 8 px and frames at least 2, got {self.size} and {self.num_frames}")
-        for key in ("dt", "fps"):
-            value = getattr(self, key)
-            if not (math.isfinite(value) and value > 0):
-                raise UserError(f"{self.name}: {key} must be above 0, got {value}")
+        super().__post_init__()
         for key in ("before", "after", "visible_frames"):
             if getattr(self, key, 0) < 0:
                 raise UserError(f"{self.name}: {key} must not be negative, got {getattr(self, key)}")
@@ -113,7 +105,7 @@ class Planar(ABC):
         return Clip(
             fps=self.fps,
             dt=self.dt,
-            meta={"scenario": json.loads(self._json), "params": dict(params), "world_width": WORLD},
+            meta={"scenario": json.loads(self.as_json), "params": dict(params), "world_width": WORLD},
             bodies=bodies,
             contacts=_contacts(run),
             energy=_energy(bodies, self.gravity),
@@ -124,16 +116,10 @@ class Planar(ABC):
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
         """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3]) as this scenario's camera sees it."""
-        for name in fields:
-            if name not in DENSE:
-                raise UserError(f"a planar world has no dense field {name!r}; it has {', '.join(DENSE)}")
+        self.check_dense(fields)
         position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
         dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
-
-    @cached_property
-    def _json(self) -> str:
-        return json.dumps(to_json(self))
 
     @abstractmethod
     def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
