@@ -19,8 +19,8 @@ import torch
 
 from kinema.codecs import VAE
 from kinema.core import Clip, Context, torch_stream
-from kinema.recipes import phyworld
-from kinema.recipes.phyworld import worlds
+from kinema.recipes import planar
+from kinema.recipes.planar import worlds
 from kinema.training import Run, Train, train
 from perf.record import record
 
@@ -43,7 +43,7 @@ class Stopwatch:
 
 
 def main() -> None:
-    blueprint = phyworld.phyworld(size=SIZE, num_frames=FRAMES).blueprint
+    blueprint = planar.planar(size=SIZE, num_frames=FRAMES).blueprint
     codec = VAE.size("tiny").build().eval().requires_grad_(False)
     clips = worlds(SIZE, FRAMES, seed=0)
     ours, bare, waits = [], [], []

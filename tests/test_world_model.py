@@ -17,7 +17,7 @@ from kinema.world_model import find, shipped
 
 @pytest.fixture(scope="module")
 def stage():
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     blueprint = replace(stage.blueprint, sources=(Without("frames"),))
     return replace(stage, blueprint=blueprint, train=replace(stage.train, steps=20, lr=1e-2, save_every=20), metrics=())
 

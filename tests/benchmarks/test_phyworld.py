@@ -216,12 +216,12 @@ def test_the_demo_judges_seen_and_unseen_speeds(tmp_path):
 
 
 def test_training_never_draws_from_the_reserved_seeds():
-    from kinema.recipes import codec, phyworld
+    from kinema.recipes import codec, phyworld, planar
 
     def seeds(part):
         if isinstance(part, dict):
             return [v for k, v in part.items() if k == "seed"] + [s for v in part.values() for s in seeds(v)]
         return [s for v in part for s in seeds(v)] if isinstance(part, list) else []
 
-    for recipe in (phyworld.phyworld(), codec.codec()):
+    for recipe in (planar.planar(), phyworld.phyworld(), codec.codec()):
         assert all(seed < RESERVED_SEEDS for seed in seeds(to_json(recipe)))

@@ -11,7 +11,7 @@ import torch
 from kinema import WorldModel, cli
 from kinema.core.config import from_json, to_json
 from kinema.core.video import read_video, video_bytes, write_png, write_video
-from kinema.recipes import RECIPES, phyworld
+from kinema.recipes import RECIPES, planar
 from kinema.simulators import make, scenario
 from kinema.training import Stage
 
@@ -20,7 +20,7 @@ from kinema.training import Stage
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the toy recipe, untrained: these tests are about what is asked of it."""
     torch.manual_seed(0)
-    blueprint = phyworld.tiny().blueprint
+    blueprint = planar.tiny().blueprint
     codec, network = blueprint.build()
     assert network is not None
     torch.nn.init.normal_(network.head.weight, std=0.1)
@@ -49,8 +49,8 @@ def _planned(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Stage:
 
 def test_a_variant_is_the_recipe_with_that_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--train.steps", "7", "--train.batch", "1"]
-    stage = _planned(["phyworld", "--videos", "64", "--num_frames", "17", "--laws", "uniform", *small], capsys)
-    recipe = phyworld.phyworld(videos=64, num_frames=17, laws=("uniform",))
+    stage = _planned(["planar", "--videos", "64", "--num_frames", "17", "--laws", "uniform", *small], capsys)
+    recipe = planar.planar(videos=64, num_frames=17, laws=("uniform",))
     assert to_json(stage.data) == to_json(recipe.data)
     assert (stage.train.steps, stage.train.lr) == (7, recipe.train.lr)
 
@@ -65,16 +65,16 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["phyworld", "--network", "Q"], "no size 'Q'"),
+        (["planar", "--network", "Q"], "no size 'Q'"),
         (["codec", "--size", "60"], "multiples of 8 px"),
         (["codec", "--time-stride", "3"], "1, 2 or 4"),
-        (["phyworld", "--train.lr", "-1"], "train.lr"),
-        (["phyworld", "--videos", "0"], "data: there is no clip"),
-        (["phyworld", "--videos", "-1"], "data: there is no clip"),
+        (["planar", "--train.lr", "-1"], "train.lr"),
+        (["planar", "--videos", "0"], "data: there is no clip"),
+        (["planar", "--videos", "-1"], "data: there is no clip"),
         (["codec", "--cache"], "cache keeps latents for a network"),
-        (["phyworld", "--codec", ""], "has to be trained first"),
-        (["phyworld", "--codec", "nowhere"], "no model 'nowhere'"),
-        (["phyworld", "--data", "nowhere"], "nowhere"),
+        (["planar", "--codec", ""], "has to be trained first"),
+        (["planar", "--codec", "nowhere"], "no model 'nowhere'"),
+        (["planar", "--data", "nowhere"], "nowhere"),
         (["codec", "--resume"], "no run to resume"),
     ],
 )

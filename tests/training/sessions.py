@@ -66,7 +66,7 @@ def small(out: Path, objective: Any, clips: Any = None, **settings: Any) -> Run:
 
 def whole_recipe(out: Path) -> Any:
     """The tiny recipe over ten steps, with dreams and a best checkpoint on the way."""
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     stage = replace(stage, train=replace(stage.train, steps=10, save_every=3, probe_every=2))
     return run(stage, out, resume=(out / "stage.json").exists())
 

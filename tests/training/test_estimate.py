@@ -45,7 +45,7 @@ def test_nothing_else_is_changed(stage):
 
 
 def test_arithmetic_of_a_transformer():
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     made = estimate(replace(stage, train=replace(stage.train, batch=4, accumulate=3)))
     tokens, width, layers = 8 * 16, 32, 2  # 8 frames of 4 x 4 cells
     inner = layers * (3 + 1 + 4 + 4) * width**2 + (48 + 49) * width + width * 48
@@ -57,7 +57,7 @@ def test_arithmetic_of_a_transformer():
 
 
 def test_recomputed_activations_take_less():
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     deep = replace(stage, blueprint=replace(stage.blueprint, model=DiT(layers=6, hidden=32, heads=2, patch=1)))
     lean = replace(deep, blueprint=replace(deep.blueprint, model=replace(deep.blueprint.model, checkpoint=True)))
     full, less = estimate(deep), estimate(lean)
@@ -66,19 +66,19 @@ def test_recomputed_activations_take_less():
 
 
 def test_half_precision_takes_less():
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     half = replace(stage, train=replace(stage.train, precision="bf16"))
     assert estimate(half).activations < estimate(stage).activations
 
 
 def test_latents_that_are_kept_are_counted():
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     stage = replace(stage, cache=True, data=replace(stage.data, length=100))
     assert estimate(stage).cache == 100 * (8 * 48 * 4 * 4) * 2
 
 
 def test_a_model_that_is_too_large_is_not_built(monkeypatch):
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     huge = DiT(layers=48, hidden=4096, heads=32, patch=1)  # 10 billion numbers
     made = estimate(replace(stage, blueprint=replace(stage.blueprint, model=huge)))
     assert made.parameters > 9e9
@@ -93,7 +93,7 @@ def test_a_model_that_is_too_large_is_not_built(monkeypatch):
 
 def test_a_path_with_a_table_still_works_afterwards():
     path = ScaledLinear(steps=777)  # nobody else has asked for this one
-    stage = recipes.phyworld.tiny()
+    stage = recipes.planar.tiny()
     blueprint = replace(stage.blueprint, objective=Denoise(path=path, predict="v"), conditions=(Frames(1),))
     estimate(replace(stage, blueprint=blueprint))
     assert float(path.table()[0]) == 1.0

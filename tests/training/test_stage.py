@@ -31,7 +31,7 @@ def changed(stage, where, **fields):
 
 @pytest.fixture
 def tiny():
-    return recipes.phyworld.tiny()
+    return recipes.planar.tiny()
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_stage_that_does_not_fit_together_is_refused_before_a_folder_is_made(t
     refused = {
         r"data: the blueprint is made for 9 frames of 16 x 16 px, the clips have 8 frames": changed(tiny, "blueprint", num_frames=9),
         r"held_out: the blueprint is made for 8 frames of 16 x 16 px, the clips have 8 frames of 24 x 24 px": replace(
-            tiny, held_out=recipes.phyworld.worlds(24, 8, 1)
+            tiny, held_out=recipes.planar.worlds(24, 8, 1)
         ),
         r"data: the blueprint is made for a time step of 0.2 s, the clips have 0.1 s": changed(tiny, "blueprint", dt=0.2),
         r"data: there is no clip": replace(tiny, data=Subset(tiny.data, indices=())),

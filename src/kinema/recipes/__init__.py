@@ -1,7 +1,7 @@
 """Recipes: the papers as compositions of parts. A recipe is a module with a function of its own name, `tiny()` and SOURCES."""
 
-from . import codec, decoder, phyworld
+from . import codec, decoder, phyworld, planar
 
-RECIPES = {"codec": codec, "decoder": decoder, "phyworld": phyworld}
+RECIPES = {"codec": codec, "decoder": decoder, "planar": planar, "phyworld": phyworld}
 
-__all__ = ["RECIPES", "codec", "decoder", "phyworld"]
+__all__ = ["RECIPES", "codec", "decoder", "phyworld", "planar"]

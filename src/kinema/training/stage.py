@@ -104,7 +104,7 @@ def assemble(stage: Stage, out: Path) -> Run:
     return Run(
         model=model,
         objective=stage.blueprint.objective.build(),
-        clips=stage.data,
+        clips=_OnceInFull(stage.data, stage.blueprint) if stage.cache else stage.data,
         config=stage.train,
         out=out,
         prepare=None if network is None else _Encoder(stage.blueprint, codec, stage.cache),
@@ -231,13 +231,33 @@ class _Encoder:
         if self.kept is None:
             return self.blueprint.encode(self.codec, batch)
         places = [clip["place"] for clip in batch.meta["clips"]]
-        for i, place in enumerate(places):
-            if place not in self.kept:
-                alone = Clip(rgb=batch.rgb[i : i + 1], fps=batch.fps, dt=batch.dt, batched=True)
-                self.kept[place] = self.codec.encode(alone).data[0].half().cpu()
+        for clip in batch.meta["clips"]:
+            if clip["place"] not in self.kept:
+                alone = Clip.stack([Clip(rgb=clip["video"], fps=batch.fps, dt=batch.dt)]).map(lambda x: x.to(batch.rgb.device))
+                self.kept[clip["place"]] = self.codec.encode(alone).data[0].half().cpu()
         data = torch.stack([self.kept[place].float() for place in places]).to(batch.rgb.device)
         groups = {"rgb": (0, data.shape[2])}
         return self.blueprint.encode(self.codec, batch, Latents(data, groups=groups))
+
+
+class _OnceInFull:
+    """Clips whose pixels are read once: they travel as meta "video", to be encoded and kept.
+
+    What is stacked has one pixel, for its number of frames, and what the other conditions read.
+    """
+
+    def __init__(self, clips: Dataset, blueprint: Blueprint) -> None:
+        self.clips, self.length = clips, clips.length
+        self.fields = ("rgb", "text", "bodies") if len(blueprint.conditions) > 1 else ("rgb",)
+        self.rest: dict[int, Clip] = {}
+
+    def __getitem__(self, index: int) -> Clip:
+        if index in self.rest:
+            return self.rest[index]
+        clip = self.clips[index]
+        rest = clip.only(*self.fields).replace(meta={})
+        self.rest[index] = rest.replace(rgb=clip.rgb[..., :1, :1].clone())
+        return self.rest[index].replace(meta={"video": clip.rgb})
 
 
 class _Probe:
