@@ -8,6 +8,7 @@ from .contracts import (
     Condition,
     Conditions,
     Context,
+    Encoder,
     Latents,
     Loss,
     Metric,
@@ -18,6 +19,8 @@ from .contracts import (
     Scenario,
     SetMetric,
     Source,
+    TextEncoder,
+    Told,
     Value,
 )
 from .errors import AbsentField, UserError
@@ -34,6 +37,7 @@ __all__ = [
     "Conditions",
     "Context",
     "Cosine",
+    "Encoder",
     "Latents",
     "Linear",
     "Loss",
@@ -48,6 +52,8 @@ __all__ = [
     "Scenario",
     "SetMetric",
     "Source",
+    "TextEncoder",
+    "Told",
     "UserError",
     "Value",
     "as_float",

@@ -43,6 +43,14 @@ class Value:
         """The same condition taken away from every clip of the batch."""
         return Value(self.data, torch.zeros_like(self.present), self.mask)
 
+    def keep(self, kept: Tensor) -> Value:
+        """The same condition taken away from those clips of the batch where `kept` [b] is false."""
+        return Value(self.data, self.present & kept, self.mask)
+
+    def clips(self, start: int, stop: int) -> Value:
+        """The condition of clips start..stop-1 of the batch."""
+        return Value(self.data[start:stop], self.present[start:stop], None if self.mask is None else self.mask[start:stop])
+
 
 Conditions = Mapping[str, Value]
 
@@ -97,14 +105,43 @@ class Codec(Protocol):
 
 
 class Condition(Protocol):
-    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it; `shape` (t', c, h', w') is
-    that of the latents it goes with, which are given in training."""
+    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it, `width` how many numbers a
+    vector or a token has (0 elsewhere); `drop` is the share of clips from which training takes it away, so that guidance
+    knows a model without it, and a dream may do without. `shape` (t', c, h', w') is that of the latents it goes with,
+    which are given in training."""
 
     @property
     def name(self) -> str: ...
     @property
     def enters(self) -> Literal["tokens", "vector", "channels", "pyramid"]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def drop(self) -> float: ...
     def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value: ...
+
+
+class Told(Condition, Protocol):
+    """A condition that a dream is told by name, `dream(text="...")`: `take` makes it of what the user gives, one for each of
+    `count` clips or one for all, on `device`; a Clip in its place is read. `initial` says that it speaks of the first frame
+    alone, so that the later windows of a long dream go without."""
+
+    @property
+    def initial(self) -> bool: ...
+    def take(self, given: Any, count: int, device: torch.device | str) -> Value: ...
+
+
+class TextEncoder(Protocol):
+    """Words -> features: a frozen network that others trained; `weights` and `pretrained` as of an Expert. `encode` gives a
+    text's tokens as [s, width], float32 on `device`, whatever came before."""
+
+    @property
+    def weights(self) -> str: ...
+    @property
+    def pretrained(self) -> bool: ...
+    @property
+    def width(self) -> int: ...
+    def encode(self, text: str, device: torch.device | str = "cpu") -> Tensor: ...
 
 
 class Model(Protocol):
@@ -145,7 +182,7 @@ class Metric(Protocol):
 
 
 class SetMetric(Protocol):
-    """A metric of two sets of clips: fed by `update`, read by `compute`."""
+    """A metric of two sets of clips: fed by `update`, read by `compute`; either side of an update may be empty."""
 
     name: str
     unit: str
@@ -162,3 +199,22 @@ class Expert(Protocol):
     pretrained: bool
 
     def __call__(self, clip: Clip) -> Clip: ...
+
+
+class Encoder(Protocol):
+    """A batch of clips -> features [b, width] of its rgb; `weights` names what it holds, `pretrained` whether these are real.
+
+    It takes frames of `size` x `size` px and at least `shortest` of them.
+    """
+
+    @property
+    def weights(self) -> str: ...
+    @property
+    def pretrained(self) -> bool: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def shortest(self) -> int: ...
+    def __call__(self, clip: Clip) -> Tensor: ...

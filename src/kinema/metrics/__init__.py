@@ -13,6 +13,7 @@ from typing import Any
 from ..core.contracts import Metric
 from ..core.errors import UserError
 from .drift import EnergyDrift, Lost, MomentumDrift, New, OwnMetric, RadiusDrift
+from .frechet import CONVENTIONS, FVD, Convention, frechet
 from .law import (
     EnergyError,
     LawMetric,
@@ -35,11 +36,13 @@ OWN = (Lost, New, RadiusDrift, MomentumDrift, EnergyDrift)
 PICTURE = (PSNR, SSIM, LPIPS)
 
 METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE)}
+SET_METRICS: dict[str, type[FVD]] = {"fvd": FVD}  # of two sets of clips; they are made with an expert
 
 __all__ = [
-    "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SSIM", "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift",
-    "MomentumError", "New", "OwnMetric", "Perceptual", "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError",
-    "VelocityErrorOfMeans", "bucket", "compare", "metric", "parse", "psnr", "read_dream", "select", "ssim",
+    "CONVENTIONS", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Convention", "EnergyDrift",
+    "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "New", "OwnMetric", "Perceptual", "PositionError",
+    "RadiusDrift", "RadiusError", "Vanished", "VelocityError", "VelocityErrorOfMeans", "bucket", "compare", "frechet", "metric",
+    "parse", "psnr", "read_dream", "select", "ssim",
 ]  # fmt: skip
 
 
