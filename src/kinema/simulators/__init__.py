@@ -9,14 +9,14 @@ from ..core.clip import Clip
 from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
-from .planar import Bounce, Collision, Parabola, Uniform
+from .planar import Bounce, Collision, Grid, Parabola, Uniform
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
 
 SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce)}
 
-__all__ = ["SCENARIOS", "Bounce", "Collision", "Parabola", "Uniform", "World", "make", "rebuild", "remake", "scenario"]
+__all__ = ["SCENARIOS", "Bounce", "Collision", "Grid", "Parabola", "Uniform", "World", "make", "rebuild", "remake", "scenario"]
 
 
 def scenario(name: str, **fields: Any) -> World:
@@ -49,7 +49,7 @@ def make(world: World, seed: int, index: int, fields: Sequence[str] | None = Non
     ([32, 3, 32, 32], [31, 2, 32, 32])
     """
     rng = stream(world.name, seed, index)
-    clip = world.simulate(world.sample(rng), rng, fields)
+    clip = world.simulate(world.sample(rng, index), rng, fields)
     clip.meta.update(seed=seed, index=index, versions={"planar": VERSION})
     return clip
 

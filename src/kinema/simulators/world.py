@@ -19,7 +19,7 @@ from ..core.errors import UserError
 
 @part
 class World(ABC):
-    """A scenario: `sample(rng) -> params`, `simulate(params, rng) -> Clip`. `splits` names what it can draw from.
+    """A scenario: `sample(rng, index) -> params`, `simulate(params, rng) -> Clip`. `splits` names what it can draw from.
 
     `dense` names the dense truth it can render, `default_dense` what comes unless said otherwise.
     """
@@ -47,8 +47,8 @@ class World(ABC):
         """The same scenario drawing from a named split. Raises UserError listing the splits where there is none of that name."""
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Parameters of one clip, plain JSON values."""
+    def sample(self, rng: np.random.Generator, index: int = 0) -> dict[str, Any]:
+        """Parameters of one clip, plain JSON values; `index` is its place in the stream, for worlds that walk a list."""
 
     @abstractmethod
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:

@@ -2,6 +2,7 @@
 
 from .bounce import Bounce
 from .collision import Collision
+from .grid import Grid
 from .motion import Contacts, Motion, motion
 from .parabola import Parabola
 from .render import DENSE, render
@@ -9,5 +10,6 @@ from .scenario import DEFAULT_DENSE, WORLD, Planar
 from .uniform import Uniform
 
 __all__ = [
-    "DEFAULT_DENSE", "DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Motion", "Parabola", "Planar", "Uniform", "motion", "render",
+    "DEFAULT_DENSE", "DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Grid", "Motion", "Parabola", "Planar", "Uniform",
+    "motion", "render",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
+from .grid import Level
 from .one_ball import OneBall
 from .scenario import WORLD, between
 
@@ -25,7 +26,7 @@ class Bounce(OneBall):
     before: int = 8
     after: int = 8
 
-    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
+    def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
         radius, speed = self._range(rng, "radius", level), self._range(rng, "speed", level)
         room = WORLD - 2 * radius
         low = min(speed * self.before * self.dt, room)

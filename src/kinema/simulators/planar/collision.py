@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ...core.config import part
-from .scenario import WORLD, Planar, Ranges, Splits, Start, as_array, between
+from ...core.errors import UserError
+from .grid import Level
+from .scenario import WORLD, Holes, Planar, Ranges, Splits, Start, as_array, between, draw_in, in_any
+
+_TRIES = 10_000
 
 
 @part
@@ -17,6 +22,10 @@ class Collision(Planar):
 
     The initial gap is drawn between the extremes that leave `before` frames before and `after` frames after the impact
     and keep both balls inside at the start; where the balls are too fast for that, the widest gap that fits is taken.
+
+    `speed_holes` and `radius_holes` are rectangles of (red, blue) values that are left out of every draw inside the
+    training ranges (PhyWorld sec. 5.1); `split("speed_hole")` and `split("radius_hole")` draw from them alone, and a grid
+    walks through them. `height` of the line: the middle of the image, or drawn (as PhyWorld's generator does).
     """
 
     name = "collision"
@@ -34,6 +43,7 @@ class Collision(Planar):
         "all": (("radius1", "radius2", "speed1", "speed2"),),
     }  # fmt: skip
     abreast = 2
+    levels = ("speed_hole", "radius_hole")
 
     radius: Ranges = ((0.5, 1.5),)
     speed: Ranges = ((1.0, 4.0),)
@@ -41,16 +51,40 @@ class Collision(Planar):
     speed_outside: Ranges = ((0.0, 0.8), (4.5, 6.0))
     before: int = 8
     after: int = 8
+    speed_holes: Holes = ()
+    radius_holes: Holes = ()
+    height: Literal["middle", "drawn"] = "middle"
 
-    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
-        r1, r2 = self._range(rng, "radius1", level), self._range(rng, "radius2", level)
-        v1, v2 = self._range(rng, "speed1", level), self._range(rng, "speed2", level)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.height not in ("middle", "drawn"):
+            raise UserError(f"{self.name}: height must be 'middle' or 'drawn', got {self.height!r}")
+        for family in ("speed", "radius"):
+            for hole in getattr(self, f"{family}_holes"):
+                if not all(math.isfinite(high) and 0 <= low < high for low, high in hole):
+                    raise UserError(f"{self.name}: {family}_holes must hold pairs of intervals 0 <= low < high, got {hole}")
+
+    def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
+        r1, r2 = self._two(rng, "radius", level, self.radius_holes)
+        v1, v2 = self._two(rng, "speed", level, self.speed_holes)
         room = WORLD - 2 * (r1 + r2)
         soonest, latest = self.before * self.dt, (self.num_frames - 1 - self.after) * self.dt
         low, high = min((v1 + v2) * soonest, room), min((v1 + v2) * latest, room)
         gap = between(rng, low, high)
         x1 = between(rng, r1, r1 + room - gap)
-        return {"radius": [r1, r2], "speed": [v1, v2], "x": x1, "gap": gap, "y": WORLD / 2}
+        most = max(r1, r2) + 0.5
+        y = WORLD / 2 if self.height == "middle" else between(rng, most, WORLD - most)
+        return {"radius": [r1, r2], "speed": [v1, v2], "x": x1, "gap": gap, "y": y}
+
+    def _two(self, rng: np.random.Generator, family: str, level: Level, holes: Holes) -> tuple[float, float]:
+        """The red and the blue ball's radius or speed, outside the holes or, if `level` says so, inside."""
+        for _ in range(_TRIES):
+            pair = self._range(rng, f"{family}1", level), self._range(rng, f"{family}2", level)
+            if f"{family}_hole" in level:
+                return draw_in(rng, holes)
+            if level.at or not in_any(holes, *pair):
+                return pair
+        raise UserError(f"{self.name}: {family}_holes leave nothing of the ranges they lie in")
 
     def _start(self, params: Mapping[str, Any]) -> Start:
         (r1, r2), (v1, v2), x1, y = params["radius"], params["speed"], params["x"], params["y"]

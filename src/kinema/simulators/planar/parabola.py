@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.config import part
+from .grid import Level
 from .one_ball import OneBall
 from .scenario import WORLD, along, between
 
@@ -21,7 +22,7 @@ class Parabola(OneBall):
 
     visible_frames: int = 24
 
-    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
+    def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
         radius, speed = self._range(rng, "radius", level), self._range(rng, "speed", level)
         x = along(rng, radius, speed, self.visible_frames * self.dt)
         return {"radius": radius, "speed": speed, "x": x, "y": between(rng, WORLD - 1.5 - radius, WORLD - 0.5 - radius)}

@@ -17,11 +17,14 @@ from ...core.camera import Camera
 from ...core.clip import Clip
 from ...core.config import part
 from ...core.errors import UserError
+from ...core.rng import stream
 from ..world import World
+from .grid import Grid, Level
 from .motion import Array, Motion, Walls, motion
 from .render import DENSE, render
 
 Ranges = tuple[tuple[float, float], ...]
+Holes = tuple[tuple[tuple[float, float], tuple[float, float]], ...]  # each (range of the first, range of the second)
 Start = tuple[Array, Array, Array]  # position [n,2] m, velocity [n,2] m/s, radius [n] m
 
 WORLD = 10.0  # m, width and height
@@ -42,7 +45,8 @@ class Planar(World):
     """A 10 x 10 m world of discs on white ground, y up, density 1 kg/m^2; frame k shows time k dt.
 
     `outside` lists the alternatives a clip is drawn from, each naming the parameters that leave their training range;
-    `split` sets it. `flip` mirrors every other clip, PhyWorld's one augmentation.
+    `split` sets it. `grid` gives some parameters exact values, clip by clip, instead of draws. `flip` mirrors every
+    other clip, PhyWorld's one augmentation.
     """
 
     splits: ClassVar[Splits]
@@ -52,37 +56,49 @@ class Planar(World):
     walls: ClassVar[Walls | None] = None
     palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)
     abreast: ClassVar[int] = 1  # balls that must fit side by side
+    levels: ClassVar[tuple[str, ...]] = ()  # what `outside` may name beside the parameters with a range
 
     flip: bool = False
     outside: tuple[tuple[str, ...], ...] = ((),)
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in ("before", "after", "visible_frames"):
             if getattr(self, key, 0) < 0:
                 raise UserError(f"{self.name}: {key} must not be negative, got {getattr(self, key)}")
-        for key, value in vars(self).items():
-            if key.startswith("radius"):
-                _check_ranges(f"{self.name}: {key}", value, low=1e-3, high=WORLD / 2 / self.abreast)
-            elif key.startswith("speed"):
-                _check_ranges(f"{self.name}: {key}", value, low=0.0, high=math.inf)
+        for family, (low, high) in self._limits().items():
+            for key in (family, f"{family}_outside"):
+                if hasattr(self, key):
+                    _check_ranges(f"{self.name}: {key}", getattr(self, key), low=low, high=high)
         if not self.outside:
             raise UserError(f"{self.name}: outside names no alternative; ((),) means inside every range")
         for alternative in self.outside:
             for key in alternative:
-                if not hasattr(self, f"{key.rstrip('12')}_outside"):
+                if not self._can_leave(key):
                     raise UserError(f"{self.name}: outside names {key!r}, which is no parameter with a range of its own")
+        if self.grid is not None:
+            self._check_grid(self.grid)
 
     def split(self, name: str) -> Self:
-        """The same scenario drawing from a named split: "id", "ood" (any level below), or one of PhyWorld's levels."""
-        if name not in self.splits:
+        """The same scenario drawing from a named split: "id", "ood" (any level below), or one of PhyWorld's levels; or from
+        where the parameters named, joined by "+", have left their training range ("radius+speed")."""
+        if name in self.splits:
+            return replace(self, outside=self.splits[name])
+        keys = tuple(name.split("+"))
+        if not all(self._can_leave(key) for key in keys):
             raise UserError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
-        return replace(self, outside=self.splits[name])
+        return replace(self, outside=(keys,))
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Parameters of one clip, plain JSON values in m, m/s and s."""
-        level = self.outside[int(rng.integers(len(self.outside)))]
-        return {"outside": list(level), **self._draw(rng, level), "mirrored": bool(self.flip and rng.random() < 0.5)}
+    def sample(self, rng: np.random.Generator, index: int = 0) -> dict[str, Any]:
+        """Parameters of one clip, plain JSON values in m, m/s and s; `index` is its place in the stream, for the grid."""
+        outside = self.outside[int(rng.integers(len(self.outside)))]
+        level = Level(outside, {} if self.grid is None else self.grid.cell(index))
+        drawn = self._draw(rng, level)
+        for key in level.at:
+            if key not in level.asked:
+                raise UserError(f"{self.name}: the grid names {key!r}, which it does not draw; it draws {', '.join(sorted(level.asked))}")
+        return {"outside": list(outside), **drawn, "mirrored": bool(self.flip and rng.random() < 0.5)}
 
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
         """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise).
@@ -122,7 +138,7 @@ class Planar(World):
         return {name: torch.from_numpy(array) for name, array in dense.items()}
 
     @abstractmethod
-    def _draw(self, rng: np.random.Generator, level: tuple[str, ...]) -> dict[str, Any]:
+    def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
         """Parameters with those named by `level` outside their training range."""
 
     @abstractmethod
@@ -140,10 +156,28 @@ class Planar(World):
         grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
         return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
 
-    def _range(self, rng: np.random.Generator, key: str, level: tuple[str, ...]) -> float:
-        """A draw for parameter `key` ("speed", "radius2", ...), from outside its range if `level` names it."""
+    def _range(self, rng: np.random.Generator, key: str, level: Level) -> float:
+        """Parameter `key` ("speed", "radius2", ...): as `level` gives it, else drawn, from outside its range if `level` names it."""
+        level.asked.add(key)
+        if key in level.at:
+            return level.at[key]
         family = key.rstrip("12")
         return draw(rng, getattr(self, f"{family}_outside" if key in level else family))
+
+    def _can_leave(self, key: str) -> bool:
+        """Whether `outside` may name `key`: it has a range outside, or is a level of the scenario's own with anything in it."""
+        return hasattr(self, f"{key.rstrip('12')}_outside") or (key in self.levels and bool(getattr(self, f"{key}s", True)))
+
+    def _check_grid(self, grid: Grid) -> None:
+        for key, first, last, _ in grid.axes:
+            for family, (low, high) in self._limits().items():
+                if key.rstrip("12") == family:
+                    _check_ranges(f"{self.name}: grid axis {key}", ((min(first, last), max(first, last)),), low=low, high=high)
+        self.sample(stream("grid"))
+
+    def _limits(self) -> dict[str, tuple[float, float]]:
+        """What radii and speeds can be, in m and m/s."""
+        return {"radius": (1e-3, WORLD / 2 / self.abreast), "speed": (0.0, math.inf)}
 
 
 def draw(rng: np.random.Generator, ranges: Ranges) -> float:
@@ -153,6 +187,18 @@ def draw(rng: np.random.Generator, ranges: Ranges) -> float:
         return float(ranges[int(rng.integers(len(ranges)))][0])
     low, high = ranges[int(rng.choice(len(ranges), p=lengths / lengths.sum()))]
     return float(rng.uniform(low, high))
+
+
+def draw_in(rng: np.random.Generator, holes: Holes) -> tuple[float, float]:
+    """A uniform draw of two values from a union of rectangles that do not overlap."""
+    areas = np.array([(high1 - low1) * (high2 - low2) for (low1, high1), (low2, high2) in holes])
+    first, second = holes[int(rng.choice(len(holes), p=areas / areas.sum()))]
+    return float(rng.uniform(*first)), float(rng.uniform(*second))
+
+
+def in_any(holes: Holes, first: float, second: float) -> bool:
+    """Whether two values lie in one of the rectangles, rims included."""
+    return any(low1 <= first <= high1 and low2 <= second <= high2 for (low1, high1), (low2, high2) in holes)
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:
