@@ -3,5 +3,8 @@
 from .dataset import Dataset, Fitted, Mixture, Simulated, Subset, split
 from .folder import Shards, Videos, open_dataset
 from .generate import Job, generate
+from .phyworld import PhyWorldFile
 
-__all__ = ["Dataset", "Fitted", "Job", "Mixture", "Shards", "Simulated", "Subset", "Videos", "generate", "open_dataset", "split"]
+__all__ = [
+    "Dataset", "Fitted", "Job", "Mixture", "PhyWorldFile", "Shards", "Simulated", "Subset", "Videos", "generate", "open_dataset", "split",
+]  # fmt: skip

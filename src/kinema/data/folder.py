@@ -23,7 +23,9 @@ from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
 from ..simulators import World, rebuild
 from .card import read_card
 from .dataset import Dataset
-from .shards import BODIES, NOTE, TRUTH, VIDEO, clip_of, key_of
+from .hdf5 import SUFFIXES
+from .phyworld import PhyWorldFile
+from .shards import BODIES, NOTE, STATES, TRUTH, VIDEO, clip_of, key_of
 
 FILE_COLUMNS = ("file_name", "video", "video_path", "video_file", "path", "file", "media_path")
 TEXT_COLUMNS = ("text", "caption", "prompt", "description")
@@ -33,7 +35,8 @@ def open_dataset(
     path: str | os.PathLike[str], fields: Iterable[str] | None = None, *, dt: float | None = None, fps: float | None = None
 ) -> Dataset:
     """The dataset at `path`, recognised by what lies there: kinema's shards; metadata.jsonl or metadata.csv; prompts.txt
-    with videos.txt; videos, each with a .txt of its name or none (also in folders below); or one video file.
+    with videos.txt; videos, each with a .txt of its name or none (also in folders below); one of PhyWorld's .hdf5 files;
+    or one video file.
 
     `fields` names the fields wanted of shards: dense truth that is not stored is rendered, None gives all of it,
     ("rgb",) is fastest. `dt` is the physical time in s between the frames of plain videos, 1/fps unless a row or the file
@@ -48,9 +51,19 @@ def open_dataset(
         shards = Shards(str(place), fields=None if fields is None else tuple(fields))
         shards.check()
         return shards
+    if place.suffix.lower() in SUFFIXES:
+        return _published(str(place), None if fields is None else tuple(fields), dt, fps)
     videos = Videos(str(place), dt=dt, fps=fps)
     _ = videos.rows  # a folder that cannot be read says so now
     return videos
+
+
+def _published(path: str, fields: tuple[str, ...] | None, dt: float | None, fps: float | None) -> Dataset:
+    if dt is not None:
+        raise UserError(f"{path}: the layout of this file states its own dt")
+    file = PhyWorldFile(path, fields=fields, fps=fps)
+    file.check()
+    return file
 
 
 @part
@@ -133,7 +146,7 @@ class Shards(Dataset):
         return clip.only(*wanted, *_STATES)
 
 
-_STATES = ("bodies", "contacts", "energy", "camera", "text")
+_STATES = (*STATES, "text")
 
 
 @dataclass(frozen=True)

@@ -247,20 +247,26 @@ def energy(position: Array, velocity: Array, mass: Array, gravity: Array) -> Arr
 
 
 def bucket(truth: Clip) -> str:
-    """PhyWorld's bucket of a clip: "id", "r", "v", "both" by the box r 0.7-1.4 (collision 0.5-1.5), speed 1-4; "still" if v = 0.
+    """PhyWorld's bucket of a clip, as `buckets` has it. Raises AbsentField for a clip without exact bodies."""
+    velocity, radius = _numpy(truth, "velocity")[0], _numpy(truth, "radius")[0]
+    speed = np.linalg.norm(velocity, axis=-1)
+    if (not truth.has("contacts") or len(radius) == 1) and velocity[:, 0].any():
+        speed = np.abs(velocity[:, 0])
+    return buckets(radius[None], speed[None])[0]
 
-    Raises AbsentField for a clip without exact bodies.
+
+def buckets(radius: Array, speed: Array) -> list[str]:
+    """PhyWorld's buckets of k clips of n balls with radius [k,n] m and speed [k,n] m/s, as its evaluator sorts them.
+
+    "id" inside the box r 0.7-1.4 (two balls 0.5-1.5), speed 1-4; "r", "v", "both" where a radius, a speed, or both are
+    outside; "still" where a ball rests.
     """
-    speed = np.linalg.norm(_numpy(truth, "velocity")[0], axis=-1)
-    radius = _numpy(truth, "radius")[0]
-    if len(speed) == 1 and speed[0] == 0:
-        return "still"
-    low, high = (0.5, 1.5) if len(radius) > 1 else (0.7, 1.4)
-    if not truth.has("contacts") or len(radius) == 1:
-        speed = np.abs(_numpy(truth, "velocity")[0][:, 0])
-    out_r = bool(((radius < low) | (radius > high)).any())
-    out_v = bool(((speed < 1.0) | (speed > 4.0)).any())
-    return {(False, False): "id", (True, False): "r", (False, True): "v", (True, True): "both"}[out_r, out_v]
+    low, high = (0.5, 1.5) if radius.shape[1] > 1 else (0.7, 1.4)
+    out_r = ((radius < low) | (radius > high)).any(1)
+    out_v = ((speed < 1.0) | (speed > 4.0)).any(1)
+    names = np.array(["id", "r", "v", "both"])[out_r + 2 * out_v]
+    found: list[str] = np.where((speed == 0).any(1), "still", names).tolist()
+    return found
 
 
 def mean(values: Array) -> float:
