@@ -1,128 +1,190 @@
-"""Pixels and dense truth of discs on a plane: anti-aliased rgb, ids, exact flow and occlusion, drawn in windows."""
+"""Pixels and dense truth of rigid bodies on a plane: anti-aliased rgb, ids, exact flow and occlusion, drawn in windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import UserError
+from .scene import Look, Scene
+from .shapes import BALL, Outline, outline
+
 Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 DENSE = ("rgb", "segmentation", "flow", "backward_flow", "occlusion")
 
 
 def render(
-    position: Array, radius: Array, color: NDArray[np.uint8], *, size: int, world_width: float, fields: Sequence[str]
+    position: Array,
+    radius: Array,
+    color: NDArray[np.uint8],
+    *,
+    size: int,
+    world_width: float,
+    fields: Sequence[str],
+    shape: NDArray[Any] | None = None,
+    angle: Array | None = None,
+    cut: Bools | None = None,
+    style: str = "smooth",
 ) -> dict[str, NDArray[np.generic]]:
-    """Dense fields of discs at `position` [t,n,2] m (y up) with `radius` [t,n] m and `color` [t,n,3].
+    """Dense fields of balls, squares and rings (`shape` [t,n], balls if not given; see `shapes.outline`).
 
-    Gives those of `fields` among rgb [t,3,h,w] uint8, segmentation [t,h,w] uint8 (0 = ground, 1 + body; later bodies
-    lie on top), flow and backward_flow [t-1,2,h,w] float32 px/frame, occlusion [t-1,h,w] bool (a point of frame t that
-    leaves the image or is covered in frame t+1). Pixel i covers [i, i+1); a pixel belongs to the disc its centre is in.
-    The edge is softened over one pixel by the signed distance, which is the covered area to about 1 %.
+    `position` [t,n,2] m, y up, `radius` [t,n] m (a square's half side), `color` [t,n,3], `angle` [t,n] rad. What comes
+    out is what `render_bodies` says. Raises UserError for a style, a shape or a field that there is not.
     """
-    discs = _Discs(position, radius, size, world_width)
+    looks = [_look(radius[:, n], None if shape is None else shape[:, n]) for n in range(position.shape[1])]
+    return _draw(Scene(looks, position, angle, color, size, world_width, cut, style), fields)
+
+
+def render_bodies(
+    outlines: Sequence[Outline],
+    position: Array,
+    angle: Array | None,
+    color: NDArray[np.uint8],
+    *,
+    size: int,
+    world_width: float,
+    fields: Sequence[str],
+    cut: Bools | None = None,
+    style: str = "smooth",
+) -> dict[str, NDArray[np.generic]]:
+    """Dense fields of rigid bodies at `position` [t,n,2] m (y up), turned by `angle` [t,n] rad, in `color` [n,3] or [t,n,3].
+
+    `outlines` are those of the bodies in m; later bodies lie on top. Gives those of `fields` among rgb [t,3,h,w] uint8,
+    segmentation [t,h,w] uint8 (0 = ground, 1 + body), flow and backward_flow [t-1,2,h,w] float32 px/frame (of the body's
+    material, so a turning ball has a curl), occlusion [t-1,h,w] bool (a point of frame t that leaves the image or is
+    covered in frame t+1). Pixel i covers [i, i+1); a pixel belongs to the body its centre is in. In the style "smooth"
+    edges are softened over one pixel by the signed distance, which is the covered area to about 1 %; "published" draws
+    balls and squares as PhyWorld's released generator does, on its grid x (W - 1) / world_width.
+
+    A body whose position is NaN is not there. Where `cut` [t-1,n] is true a body of frame t is not followed into frame
+    t+1, as where it is there no more: its points have flow 0 both ways and count as hidden.
+    Raises UserError for a style or a field that there is not.
+    """
+    frames = len(position)
+    looks = [Look((outline,), np.zeros(frames, np.intp)) for outline in outlines]
+    return _draw(Scene(looks, position, angle, color, size, world_width, cut, style), fields)
+
+
+def _look(radius: Array, shape: NDArray[Any] | None) -> Look:
+    """How a body of a planar world looks in every frame."""
+    codes = np.full(len(radius), BALL) if shape is None else shape
+    if (radius == radius[0]).all() and (codes == codes[0]).all():
+        return Look((outline(int(codes[0]), float(radius[0])),), np.zeros(len(radius), np.intp))
+    kinds, which = np.unique(np.stack([codes, radius], 1), axis=0, return_inverse=True)
+    return Look(tuple(outline(int(code), float(r)) for code, r in kinds), which.reshape(-1))
+
+
+def _draw(scene: Scene, fields: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    for name in fields:
+        if name not in DENSE:
+            raise UserError(f"there is no dense field {name!r} of a planar world; there are {', '.join(DENSE)}")
     wanted = set(fields)
     out: dict[str, NDArray[np.generic]] = {}
     if "rgb" in wanted:
-        out["rgb"] = _rgb(discs, color)
-    if wanted & {"segmentation", "flow", "backward_flow", "occlusion"}:
-        ids = _ids(discs)
-        if "segmentation" in wanted:
-            out["segmentation"] = ids
-        if "flow" in wanted:
-            out["flow"] = _flow(discs, discs.step, slice(0, -1))
-        if "backward_flow" in wanted:
-            out["backward_flow"] = _flow(discs, -discs.step, slice(1, None))
-        if "occlusion" in wanted:
-            out["occlusion"] = _occlusion(discs, ids)
+        out["rgb"] = _rgb(scene)
+    ids = _ids(scene) if wanted & {"segmentation", "occlusion"} else None
+    if ids is not None and "segmentation" in wanted:
+        out["segmentation"] = ids
+    if "flow" in wanted:
+        out["flow"] = _flow(scene, forward=True)
+    if "backward_flow" in wanted:
+        out["backward_flow"] = _flow(scene, forward=False)
+    if ids is not None and "occlusion" in wanted:
+        out["occlusion"] = _occlusion(scene, ids)
     return out
 
 
-class _Discs:
-    """Discs in image units with a fixed window per body: `distance` [t,k,k] px from the centre and
-    `inside` [t,k,k], placed at `corner`."""
+def _rgb(scene: Scene) -> NDArray[np.uint8]:
+    rounding, first = scene.style.rounding, (scene.still + scene.moving)[:1]
 
-    def __init__(self, position: Array, radius: Array, size: int, world_width: float) -> None:
-        scale = size / world_width
-        self.size, self.frames, self.count = size, position.shape[0], position.shape[1]
-        self.center = np.stack([position[..., 0] * scale, size - position[..., 1] * scale], -1)
-        self.radius = radius * scale
-        self.step = np.diff(self.center, axis=0)
-        self.window = [min(size, int(np.ceil(2 * self.radius[:, n].max())) + 3) for n in range(self.count)]
-        self.corner = [
-            np.clip(np.floor(self.center[:, n] - k / 2 + 0.5).astype(int), 0, size - k) for n, k in enumerate(self.window)
-        ]
-        self.distance = [self._distance(n) for n in range(self.count)]
-        self.inside = [self.distance[n] < self.radius[:, n, None, None] for n in range(self.count)]
-
-    def _distance(self, n: int) -> NDArray[np.float32]:
-        grid = np.arange(self.window[n]) + 0.5
-        offset = (self.corner[n][:, :, None] + grid - self.center[:, n, :, None]) ** 2
-        distance: NDArray[np.float32] = np.sqrt(offset[:, 1, :, None] + offset[:, 0, None, :]).astype(np.float32)
-        return distance
-
-    def place(self, n: int, t: int) -> tuple[slice, slice]:
-        """Rows and columns of body n's window in frame t."""
-        x, y = self.corner[n][t]
-        k = self.window[n]
-        return slice(y, y + k), slice(x, x + k)
-
-
-def _rgb(discs: _Discs, color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = np.full((discs.frames, 3, discs.size, discs.size), 255, np.uint8)
-    for n in range(discs.count):
-        cover = np.clip(0.5 + discs.radius[:, n, None, None].astype(np.float32) - discs.distance[n], 0.0, 1.0)[:, None]
-        paint = cover * color[:, n, :, None, None].astype(np.float32)
-        rest = 1.0 - cover
-        if n == 0:  # nothing lies below the first body but the white ground
-            patch = (rest * 255.0 + paint + 0.5).astype(np.uint8)
-            for t in range(discs.frames):
-                rows, cols = discs.place(n, t)
-                image[t, :, rows, cols] = patch[t]
+    def paint(image: NDArray[np.uint8], n: int, frames: list[tuple[int, int]]) -> None:
+        cover = scene.cover[n][:, None]
+        color = cover * scene.color[scene.starts[n], n, :, None, None].astype(cover.dtype)
+        rest = 1 - cover
+        if n in first:  # nothing lies below but the white ground
+            patch = (rest * 255 + color + rounding).astype(np.uint8)
+            for t, run in frames:
+                rows, cols = scene.place(n, t)
+                image[t, :, rows, cols] = patch[run]
         else:
-            for t in range(discs.frames):
-                rows, cols = discs.place(n, t)
-                image[t, :, rows, cols] = rest[t] * image[t, :, rows, cols] + paint[t] + 0.5
+            for t, run in frames:
+                rows, cols = scene.place(n, t)
+                image[t, :, rows, cols] = rest[run] * image[t, :, rows, cols] + color[run] + rounding
+
+    return _painted(scene, np.full((1, 3, scene.size, scene.size), 255, np.uint8), paint)
+
+
+def _ids(scene: Scene) -> NDArray[np.uint8]:
+    def paint(ids: NDArray[np.uint8], n: int, frames: list[tuple[int, int]]) -> None:
+        for t, run in frames:
+            np.copyto(ids[t][scene.place(n, t)], n + 1, where=scene.inside[n][run])
+
+    return _painted(scene, np.zeros((1, scene.size, scene.size), np.uint8), paint)
+
+
+def _painted(
+    scene: Scene, ground: NDArray[np.uint8], paint: Callable[[NDArray[np.uint8], int, list[tuple[int, int]]], None]
+) -> NDArray[np.uint8]:
+    """What never changes is painted on the ground [1,...] once, the rest on a copy of it for every frame."""
+    for n in scene.still:
+        paint(ground, n, scene.seen(n)[:1])
+    image = np.repeat(ground, scene.frames, 0)
+    for n in scene.moving:
+        paint(image, n, scene.seen(n))
     return image
 
 
-def _ids(discs: _Discs) -> NDArray[np.uint8]:
-    ids = np.zeros((discs.frames, discs.size, discs.size), np.uint8)
-    for n in range(discs.count):
-        for t in range(discs.frames):
-            np.copyto(ids[t][discs.place(n, t)], n + 1, where=discs.inside[n][t])
-    return ids
-
-
-def _flow(discs: _Discs, step: Array, frames: slice) -> NDArray[np.float32]:
-    flow = np.zeros((len(step), 2, discs.size, discs.size), np.float32)
-    for n in range(discs.count):
-        patch = np.where(discs.inside[n][frames, None], step[:, n, :, None, None].astype(np.float32), np.float32(0))
-        for i, t in enumerate(range(discs.frames)[frames]):
-            rows, cols = discs.place(n, t)
-            if n == 0:  # what later bodies cover is painted over
-                flow[i, :, rows, cols] = patch[i]
+def _flow(scene: Scene, *, forward: bool) -> NDArray[np.float32]:
+    flow = np.zeros((scene.frames - 1, 2, scene.size, scene.size), np.float32)
+    pairs = np.arange(scene.frames - 1)
+    late, sign = (0, 1) if forward else (1, -1)
+    for i, n in enumerate(scene.moving):
+        x, y = scene.offsets(n, pairs + late)
+        drift = np.stack(scene.drift(n, x, y, pairs[:, None, None], sign), 1).astype(np.float32)
+        inside = scene.inside[n][scene.run[n][late : scene.frames - 1 + late]]
+        patch = np.where(inside[:, None], drift, np.float32(0)) if i == 0 else drift  # what later bodies cover is painted over
+        for t in np.flatnonzero(scene.inview[late:, n][: scene.frames - 1]).tolist():
+            rows, cols = scene.place(n, t + late)
+            if i == 0:
+                flow[t, :, rows, cols] = patch[t]
             else:
-                np.copyto(flow[i, :, rows, cols], patch[i], where=discs.inside[n][t])
+                np.copyto(flow[t, :, rows, cols], patch[t], where=inside[t])
     return flow
 
 
-def _occlusion(discs: _Discs, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where each pixel's point is hidden one frame later: tested against the discs above it, not against the next mask."""
-    hidden: NDArray[np.bool_] = (ids[1:] > 0) & (ids[:-1] == 0)  # the ground does not move
-    for n in range(discs.count):
-        grid = np.arange(discs.window[n]) + 0.5
-        target = discs.corner[n][:-1, :, None] + grid + discs.step[:, n, :, None]  # [t-1,2,k]
-        x, y = target[:, 0, None, :], target[:, 1, :, None]
-        gone = ((x < 0) | (x >= discs.size)) | ((y < 0) | (y >= discs.size))
-        for above in range(n + 1, discs.count):
-            reach = discs.radius[1:, n] + discs.radius[1:, above]
-            if not (np.hypot(*(discs.center[1:, n] - discs.center[1:, above]).T) < reach).any():
-                continue
-            cx, cy = discs.center[1:, above, 0, None, None], discs.center[1:, above, 1, None, None]
-            gone = gone | (np.hypot(x - cx, y - cy) < discs.radius[1:, above, None, None])
-        for t in np.flatnonzero(gone.any((1, 2))).tolist():
-            rows, cols = discs.place(n, t)
-            hidden[t, rows, cols] |= gone[t] & (ids[t, rows, cols] == n + 1)
+def _occlusion(scene: Scene, ids: NDArray[np.uint8]) -> Bools:
+    """Where each pixel's point is hidden one frame later: tested against the bodies above it, not against the next mask."""
+    stays = np.zeros(scene.count + 1, bool)
+    stays[[0, *(n + 1 for n in range(scene.count) if len(scene.starts[n]) == 1)]] = True
+    # What stays in its place is hidden where another id is; the ground, which is most of it, by a simpler test.
+    hidden: Bools = (ids[1:] > ids[:-1]) & stays[ids[:-1]] if stays[1:].any() else (ids[1:] > 0) & (ids[:-1] == 0)
+    for n in np.flatnonzero(~stays[1:]).tolist():
+        _hide(scene, n, ids, hidden)
     return hidden
+
+
+def _hide(scene: Scene, n: int, ids: NDArray[np.uint8], hidden: Bools) -> None:
+    """Mark the points of body n, which moves, that are hidden in the next frame."""
+    after, bound = scene.center[1:, n], scene.bound[n]
+    leaves = ((after < bound) | (after > scene.size - bound)).any(-1)
+    covered = scene.near[1:, n, n + 1 :].any(-1)
+    frames = np.flatnonzero(scene.inview[:-1, n] & (leaves | covered | scene.cut[:, n]))
+    if not len(frames):
+        return
+    own = np.stack([ids[t][scene.place(n, t)] == n + 1 for t in frames.tolist()])
+    f, row, col = np.nonzero(own)
+    (x, y), t = scene.offsets(n, frames), frames[f]
+    x, y = x[f, 0, col], y[f, row, 0]
+    u, v = scene.drift(n, x, y, t)
+    x, y = scene.center[t, n, 0] + x + u, scene.center[t, n, 1] - y + v
+    gone = (x < 0) | (x >= scene.size) | (y < 0) | (y >= scene.size) | scene.cut[t, n]
+    for above in range(n + 1, scene.count):
+        close = np.flatnonzero(scene.near[t + 1, n, above] & ~gone)
+        if len(close):
+            gone[close] = scene.holds(above, x[close], y[close], t[close] + 1)
+    left, top = scene.corner[n][t].T
+    hidden[t[gone], top[gone] + row[gone], left[gone] + col[gone]] = True
