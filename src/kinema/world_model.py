@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -18,12 +19,12 @@ from torch import Tensor, nn
 from .conditions import Frames
 from .core.clip import Clip, as_float, as_uint8
 from .core.config import from_json, part, to_json
-from .core.contracts import Latents
+from .core.contracts import Conditions, Latents, Told, Value
 from .core.errors import UserError
 from .core.files import make_folder, read_json, write_json, write_whole
 from .core.rng import torch_stream
 from .objectives import Encoded
-from .sampling import Euler, guide, reader, rollout
+from .sampling import Euler, guide, reader, rollout, windows
 
 SHIPPED = "planar"
 CHUNK = 16  # clips dreamt at once
@@ -65,11 +66,17 @@ class Blueprint:
                 _check_count(condition.count, self.num_frames, codec)
         return codec, self.model.build(channels, self.conditions)
 
-    def encode(self, codec: Any, batch: Clip, latents: Latents | None = None) -> Encoded:
-        """A batch as the objective takes it: latents (encoded unless given), and the conditions read from it."""
+    @property
+    def told(self) -> dict[str, Told]:
+        """The conditions that a dream is told by name (text, state)."""
+        return {c.name: c for c in self.conditions if hasattr(c, "take")}
+
+    def encode(self, codec: Any, batch: Clip, latents: Latents | None = None, known: Conditions = MappingProxyType({})) -> Encoded:
+        """A batch as the objective takes it: latents (encoded unless given), and the conditions that are not `known`, read from it."""
         latents = codec.encode(batch) if latents is None else latents
         shape = latents.data.shape[1:]
-        return Encoded(latents, {c.name: c.read(batch, codec, shape, latents) for c in self.conditions})
+        read = {c.name: c.read(batch, codec, shape, latents) for c in self.conditions if c.name not in known}
+        return Encoded(latents, {**read, **known}, {c.name: c.drop for c in self.conditions})
 
 
 def _check_count(count: int, num_frames: int, codec: Any) -> None:
@@ -128,6 +135,11 @@ class WorldModel:
         return max((c.count for c in self.blueprint.conditions if isinstance(c, Frames)), default=0)
 
     @property
+    def takes(self) -> tuple[str, ...]:
+        """What `dream` is told by name, beside the frames: state, text."""
+        return tuple(self.blueprint.told)
+
+    @property
     def num_frames(self) -> int:
         """Frames of the training window."""
         return self.blueprint.num_frames
@@ -152,6 +164,8 @@ class WorldModel:
         self,
         frames: Clip | None = None,
         *,
+        text: str | Sequence[str] | Clip | None = None,
+        state: Any = None,
         num_frames: int | None = None,
         steps: int | None = None,
         guidance: Mapping[str, float] | None = None,
@@ -160,13 +174,16 @@ class WorldModel:
     ) -> Clip:
         """What happens after the first frames: a Clip with rgb [t,3,h,w] uint8, or a batch [b,t,3,h,w] for a batch.
 
-        The first `condition_frames` of `frames` are taken and given back unchanged. `num_frames` beyond the training
-        window are dreamt window by window. Raises UserError for frames the model does not take (too few, another size or
-        time step, NaN) and for conditions it was not trained with.
+        The first `condition_frames` of `frames` are taken and given back unchanged. `text` and `state` (rows [x, y, vx, vy, r] in
+        m and m/s, one per body) are for models trained with them: one for all clips, one per clip, or a Clip they are read from.
+        `num_frames` beyond the training window are dreamt window by window; what tells of the first frame alone is absent from
+        the second on. Raises UserError for frames the model does not take (too few, another size or time step, NaN), for
+        conditions it was not trained with, and for the lack of one it was never trained without.
         """
-        if conditions:
+        given_by_name = {name: value for name, value in (("text", text), ("state", state)) if value is not None} | conditions
+        if unknown := [name for name in given_by_name if name not in self.takes]:
             takes = ", ".join(c.name for c in self.blueprint.conditions)
-            raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(conditions)}")
+            raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(unknown)}")
         if not self.condition_frames:
             raise UserError("this model was trained without first frames, and only videos are dreamt on so far")
         if frames is None:
@@ -174,8 +191,12 @@ class WorldModel:
         given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))
         sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
         total = self.num_frames if num_frames is None else num_frames
-        pieces = [self._rollout(piece, total, sampler, guidance or {}, (seed, i)) for i, piece in enumerate(torch.split(given, CHUNK))]
-        about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {})}
+        told = self._told(given_by_name, len(given), total)
+        pieces = []
+        for i, piece in enumerate(torch.split(given, CHUNK)):
+            told_here = {name: value.clips(i * CHUNK, (i + 1) * CHUNK) for name, value in told.items()}
+            pieces.append(self._rollout(piece, told_here, total, sampler, guidance or {}, (seed, i)))
+        about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {}), "told": sorted(told)}
         meta = {"condition_frames": self.condition_frames, "dream": about}
         rgb = torch.cat(pieces).cpu()
         if frames.batched:
@@ -198,22 +219,40 @@ class WorldModel:
             raise UserError("the given frames hold pixels that are not finite")
         return rgb.to(self.device)
 
-    def _rollout(self, given: Tensor, total: int, sampler: Any, guidance: Mapping[str, float], key: tuple[int, int]) -> Tensor:
+    def _told(self, given: Mapping[str, Any], count: int, total: int) -> dict[str, Value]:
+        """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
+        told = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
+        more = windows(total, self.num_frames, self.condition_frames) > 1
+        for name, condition in self.blueprint.told.items():
+            if condition.drop > 0:
+                continue
+            if name not in told or not bool(told[name].present.all()):
+                raise UserError(f"this model was never trained without {name}: give it, as {name}=...")
+            if more and condition.initial:
+                only = f"it dreams {self.num_frames} frames, not {total}"
+                raise UserError(f"this model was never trained without {name}, which tells of the first frame alone: {only}")
+        return told
+
+    def _rollout(
+        self, given: Tensor, told: Conditions, total: int, sampler: Any, guidance: Mapping[str, float], key: tuple[int, int]
+    ) -> Tensor:
         network = guide(self.network, self.blueprint.sources, guidance)
+        initial = {name for name, condition in self.blueprint.told.items() if condition.initial}
+        later = {name: value.absent() if name in initial else value for name, value in told.items()}
 
         def window(first: Tensor, index: int) -> Tensor:
-            return self._window(first, sampler, network, torch_stream("dream", *key, index))
+            return self._window(first, later if index else told, sampler, network, torch_stream("dream", *key, index))
 
         return rollout(window, given, total, self.num_frames)
 
     @torch.no_grad()
-    def _window(self, first: Tensor, sampler: Any, network: Any, rng: torch.Generator) -> Tensor:
+    def _window(self, first: Tensor, told: Conditions, sampler: Any, network: Any, rng: torch.Generator) -> Tensor:
         """One training window [b,t,3,h,w] that begins with the given frames."""
         b = self.blueprint
         codec: Any = self.codec
         clip = Clip(rgb=first, fps=b.fps, dt=b.dt, batched=True)
         shape = codec.latent_shape(b.num_frames, b.size, b.size)
-        conditions = {c.name: c.read(clip, codec, shape) for c in b.conditions}
+        conditions = {c.name: c.read(clip, codec, shape) for c in b.conditions if c.name not in b.told} | dict(told)
         denoise = reader(network, b.objective.path, b.objective.predict, conditions)
         data = sampler(denoise, (len(first), *shape), rng, device=self.device)
         rgb: Tensor = codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb
@@ -261,7 +300,7 @@ def _asked(b: Blueprint) -> Iterator[tuple[str, tuple[str, ...], tuple[Any, ...]
     yield "codec", ("build",), (b.codec,)
     yield "objective", ("build",) if b.model is None else ("build", "path", "predict"), (b.objective,)
     yield "model", ("build",), () if b.model is None else (b.model,)
-    yield "conditions", ("name", "enters", "read"), b.conditions
+    yield "conditions", ("name", "enters", "drop", "read"), b.conditions
     yield "sampler", ("steps", "__call__"), (b.sampler,)
     yield "sources", ("name", "without"), b.sources
 

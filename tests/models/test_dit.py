@@ -121,11 +121,11 @@ def test_unknown_conditions_are_refused():
     with pytest.raises(UserError, match="takes the conditions frames; 'text' is not one"):
         network()(x(), torch.ones(2), {"text": known()})
 
-    class Vector:
-        name, enters = "action", "vector"
+    class Pyramid:
+        name, enters = "action", "pyramid"
 
-    with pytest.raises(UserError, match="'action' enters as vector"):
-        TINY.build(C, (Vector(),))
+    with pytest.raises(UserError, match="'action' enters as pyramid"):
+        TINY.build(C, (Pyramid(),))
 
 
 def test_clips_of_a_batch_do_not_meet():
@@ -256,3 +256,14 @@ def test_attention_is_attention(tokens, grad):
         ours = torch.autograd.grad(attention(q, k, v).square().sum(), (q, k, v))
         for a, b in zip(ours, torch.autograd.grad(plain.square().sum(), (q, k, v)), strict=True):
             torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_mask_leaves_keys_out(grad):
+    torch.manual_seed(0)
+    q = torch.randn(2, 2, 9, 8, dtype=torch.float64, requires_grad=grad)
+    k, v = torch.randn(2, 2, 2, 4, 8, dtype=torch.float64)
+    mask = torch.tensor([[True, True, False, False], [False, True, True, True]])[:, None, None]
+    ours = attention(q, k, v, mask)
+    for i, kept in enumerate((slice(0, 2), slice(1, 4))):
+        torch.testing.assert_close(ours[i], attention(q[i : i + 1], k[i : i + 1, :, kept], v[i : i + 1, :, kept])[0])

@@ -29,9 +29,9 @@ class Sizes(Protocol):
 
 
 class Dreamer(Sizes, Protocol):
-    """What a world model must offer here; `WorldModel` does."""
+    """What a world model must offer here; `WorldModel` does. `dream` is told by name what its `takes`, if it has any, lists."""
 
-    def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0) -> Clip: ...
+    def dream(self, *, frames: Clip, num_frames: int | None = None, seed: int = 0, **told: Any) -> Clip: ...
 
 
 class System(Sizes, Protocol):
@@ -45,7 +45,7 @@ class System(Sizes, Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A world model as a system: it is given the first frames of every truth, in batches."""
+    """A world model as a system: it is given the first frames of every truth, in batches, and their state and text if it takes them."""
 
     model: Dreamer
     seed: int = 0
@@ -74,7 +74,8 @@ class Model:
         for start in range(0, len(truths), self.batch):
             batch = truths[start : start + self.batch]
             shown = Clip.stack([given(t, self.condition_frames).only("rgb") for t in batch])
-            dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start)
+            told = {name: Clip.stack([t.only("bodies", "text") for t in batch]) for name in getattr(self.model, "takes", ())}
+            dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start, **told)
             if not torch.isfinite(dream.rgb).all():
                 raise UserError("the model dreams NaN or infinite pixels: its weights, or the precision it runs in, are no good")
             done += [d.replace(meta={**t.meta, "condition_frames": self.condition_frames}) for d, t in zip(dream, batch, strict=True)]

@@ -18,16 +18,20 @@ class Frames:
     """The first `count` frames, encoded alone, so that no latent mixes known and unknown ones; zeros after them.
 
     Enters as channels: latents and a mask that is 1 where they are known (PhyWorld sec. 3.1). `count` must fill whole
-    latent frames: 1 + k stride.
+    latent frames: 1 + k stride. Training drops them for a share `drop` of the clips: none, unless guidance is to know them absent.
     """
 
     count: int = field(kw_only=False, default=1)
+    drop: float = 0.0
     name: ClassVar[str] = "frames"
     enters: ClassVar[Literal["channels"]] = "channels"
+    width: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UserError(f"Frames: count must be at least 1, got {self.count}")
+        if not 0 <= self.drop < 1:
+            raise UserError(f"Frames: drop must lie in [0, 1), got {self.drop}")
 
     def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value:
         """Latents of the first frames in a tensor of `shape` (t', c, h', w') per clip of the batch.

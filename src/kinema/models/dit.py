@@ -16,6 +16,7 @@ from ..core.contracts import Condition, Conditions, Prediction
 from ..core.errors import UserError
 from .attention import attention
 from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
+from .told import Message, Tokens, Vector
 
 Positions = Literal["rotary", "rotary+absolute"]
 TIME_CHANNELS = 256
@@ -34,7 +35,8 @@ SIZES: dict[str, tuple[int, int, int]] = {  # layers, hidden, heads (PhyWorld ta
 class DiT:
     """A diffusion transformer over patches of 1 x `patch` x `patch` latent cells (PhyWorld sec. 3.1, table 1).
 
-    Channel conditions (frames) are concatenated with their mask; other kinds are refused when the network is built.
+    Conditions enter as channels (frames: concatenated with their mask), as a vector (state: embedded, and added to the video's
+    tokens in every layer) or as tokens (text: a cross-attention in every layer); others are refused when the network is built.
     `positions` adds fixed sinusoids to the tokens beside the rotary embedding; `qk_norm` normalises queries and keys;
     `checkpoint` recomputes activations in the backward pass. None of the three changes the number of parameters.
     """
@@ -73,19 +75,24 @@ class DiTNetwork(nn.Module):
 
     def __init__(self, config: DiT, channels: int, conditions: Sequence[Condition]) -> None:
         super().__init__()
-        for condition in conditions:
-            if condition.enters != "channels":
-                raise UserError(f"DiT takes conditions as channels; {condition.name!r} enters as {condition.enters}")
         self.config, self.channels = config, channels
-        self.concatenated = tuple(condition.name for condition in conditions)
+        self.names = _names(conditions)
+        self.concatenated = tuple(condition.name for condition in conditions if condition.enters == "channels")
         d, cells = config.hidden, config.patch**2
-        self.embed = nn.Linear(cells * (channels + len(conditions) * (channels + 1)), d)
+        self.embed = nn.Linear(cells * (channels + len(self.concatenated) * (channels + 1)), d)
         self.time = nn.Sequential(nn.Linear(TIME_CHANNELS, d), nn.SiLU(), nn.Linear(d, d))
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
         self.blocks = nn.ModuleList(Block(d, config.heads, config.qk_norm) for _ in range(config.layers))
         self.head = nn.Linear(d, cells * channels)
         self._tables: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
         self._initialise()
+        # After the others, so that these draw the same weights whether or not there is more to be told.
+        self.vectors, self.tokens = nn.ModuleDict(), nn.ModuleDict()
+        for c in conditions:
+            if c.enters == "vector":
+                self.vectors[c.name] = Vector(c.name, c.width, d, config.layers)
+            elif c.enters == "tokens":
+                self.tokens[c.name] = Tokens(c.name, c.width, d, config.heads, config.layers, config.qk_norm)
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -98,23 +105,23 @@ class DiTNetwork(nn.Module):
 
     def forward(self, x: Tensor, tau: Tensor, conditions: Conditions) -> Prediction:
         t, h, w = self._grid(x)
+        for name in conditions:
+            if name not in self.names:
+                raise UserError(f"this model takes the conditions {', '.join(self.names) or 'none'}; {name!r} is not one")
         tokens = self.embed(self._patchify(self._input(x, conditions)))
         rotary, absolute = self._positions((t, h, w), x.device)
         if self.config.positions == "rotary+absolute":
             tokens = tokens + absolute.to(tokens.dtype)
         modulation = self._modulation(tau, h * w)
-        for block in self.blocks:
+        for block, told in zip(self.blocks, self._told(x, conditions), strict=True):
             if self.config.checkpoint and self.training:
-                tokens = checkpoint(block, tokens, modulation, rotary, use_reentrant=False)
+                tokens = checkpoint(block, tokens, modulation, rotary, told, use_reentrant=False)
             else:
-                tokens = block(tokens, modulation, rotary)
+                tokens = block(tokens, modulation, rotary, told)
         output = self.head(F.layer_norm(tokens, tokens.shape[-1:]))
         return Prediction(self._unpatchify(output, (t, h, w)), {"tokens": tokens})
 
     def _input(self, x: Tensor, conditions: Conditions) -> Tensor:
-        for name in conditions:
-            if name not in self.concatenated:
-                raise UserError(f"this model takes the conditions {', '.join(self.concatenated) or 'none'}; {name!r} is not one")
         parts = [x]
         for name in self.concatenated:
             b, t, c, h, w = x.shape
@@ -126,6 +133,13 @@ class DiTNetwork(nn.Module):
             mask = torch.ones_like(x[:, :, :1]) if value.mask is None else value.mask.to(x.dtype).expand(b, t, 1, h, w)
             parts += [value.data.to(x.dtype) * mask * here, mask * here]
         return torch.cat(parts, 2)
+
+    def _told(self, x: Tensor, conditions: Conditions) -> list[Message]:
+        """What every block is told by the conditions that are no channels."""
+        added = [vector(conditions[name], x) for name, vector in self.vectors.items() if name in conditions]
+        heard = [tokens(conditions.get(name), x) for name, tokens in self.tokens.items()]
+        layers = range(self.config.layers)
+        return [Message(torch.stack([a[i] for a in added]).sum(0) if added else None, [h[i] for h in heard]) for i in layers]
 
     def _modulation(self, tau: Tensor, cells: int) -> tuple[Tensor, ...]:
         embedded = self.modulation(self.time(sinusoids(tau * TIME_SCALE, TIME_CHANNELS)))
@@ -157,8 +171,19 @@ class DiTNetwork(nn.Module):
         return self._tables[grid]
 
 
+def _names(conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """The names of the conditions. Raises UserError for two of one name, and for one that enters where a DiT has no entrance."""
+    names = tuple(condition.name for condition in conditions)
+    for condition in conditions:
+        if condition.enters not in ("channels", "vector", "tokens"):
+            raise UserError(f"DiT takes conditions as channels, vector or tokens; {condition.name!r} enters as {condition.enters}")
+        if names.count(condition.name) > 1:
+            raise UserError(f"DiT: there are two conditions named {condition.name!r}")
+    return names
+
+
 class Block(nn.Module):
-    """Attention and MLP, each scaled, shifted and gated by the shared modulation."""
+    """Attention and MLP, each scaled, shifted and gated by the shared modulation; between them what the block is told in tokens."""
 
     def __init__(self, dim: int, heads: int, qk_norm: bool) -> None:
         super().__init__()
@@ -167,9 +192,13 @@ class Block(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim))
 
-    def forward(self, x: Tensor, modulation: tuple[Tensor, ...], rotary: Tensor) -> Tensor:
+    def forward(self, x: Tensor, modulation: tuple[Tensor, ...], rotary: Tensor, told: Message) -> Tensor:
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation
+        if told.added is not None:
+            x = x + told.added
         x = x + gate1 * self._attend(F.layer_norm(x, x.shape[-1:]) * (1 + scale1) + shift1, rotary)
+        for layer, memory, mask in told.heard:
+            x = x + layer(x, memory, mask)
         x = x + gate2 * self.mlp(F.layer_norm(x, x.shape[-1:]) * (1 + scale2) + shift2)
         return x
 

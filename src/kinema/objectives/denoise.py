@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..core.config import part
-from ..core.contracts import Conditions, Context, Latents, Loss, Model
+from ..core.contracts import Conditions, Context, Latents, Loss, Model, Value
 from ..core.path import Linear, Path, Predict
 from .times import UniformTimes
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A batch as a denoiser takes it: latents of the clips and their conditions."""
+    """A batch as a denoiser takes it: latents of the clips and their conditions, each dropped with probability `drop[name]`."""
 
     latents: Latents
     conditions: Conditions
+    drop: Mapping[str, float] = field(default_factory=dict)
+
+    def dropped(self, rng: torch.Generator) -> Conditions:
+        """The conditions, each taken away from its share of the clips, one independently of the other."""
+        return {name: _thinned(value, self.drop.get(name, 0.0), rng) for name, value in self.conditions.items()}
+
+
+def _thinned(value: Value, drop: float, rng: torch.Generator) -> Value:
+    if not drop:
+        return value
+    drawn = torch.rand(len(value.present), generator=rng, device=rng.device)
+    return value.keep((drawn >= drop).to(value.present.device))
 
 
 @part
@@ -47,7 +59,8 @@ class Denoise:
         tau = self.times.draw(len(x0), context.rng)
         noise = torch.randn(x0.shape, generator=context.rng, device=context.rng.device).to(x0)
         x_tau = self.path.corrupt(x0, noise, tau)
-        output = model(self.path.network_input(x_tau, tau), self.path.network_time(tau), batch.conditions).output.float()
+        conditions = batch.dropped(context.rng)
+        output = model(self.path.network_input(x_tau, tau), self.path.network_time(tau), conditions).output.float()
         error = (output - self.path.target(self.predict, x0, noise, tau)).square().flatten(1).mean(1)
         yield Loss((self.weight(tau) * error).mean(), log=_by_time(error.detach(), tau))
 

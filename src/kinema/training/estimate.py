@@ -125,6 +125,7 @@ def _count(stage: Stage) -> dict[str, Any]:
     objective = stage.blueprint.objective.build()
     _warm(stage)
     clip, batch = stage.data[0], stage.train.batch
+    told = {name: condition.take(clip, batch, "cpu") for name, condition in stage.blueprint.told.items()}
     with FakeTensorMode(allow_non_fake_inputs=True), _Draws():
         codec, network = stage.blueprint.build()
         model = codec if network is None else network
@@ -134,7 +135,7 @@ def _count(stage: Stage) -> dict[str, Any]:
         given: Any = Clip(rgb=rgb, fps=clip.fps, dt=clip.dt, batched=True)
         if network is not None:
             with torch.no_grad(), _autocast(stage, "cpu"):
-                given = stage.blueprint.encode(codec.eval(), given)
+                given = stage.blueprint.encode(codec.eval(), given, known=told)
         saved = _Saved(model)
         with FlopCounterMode(display=False) as counter, saved.counting():
             _descend(stage, objective.losses(model.train(), given, _context(stage)), "cpu")
@@ -210,7 +211,8 @@ def _time(stage: Stage, flops_per_clip: float) -> tuple[int, float]:
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], fused=True)
 
     def step() -> None:
-        batch = Clip.stack([run.clips[i].replace(meta={"place": i}) for i in range(clips)]).map(lambda x: x.to(device))
+        read = [run.clips[i] for i in range(clips)]
+        batch = Clip.stack([clip.replace(meta={**clip.meta, "place": i}) for i, clip in enumerate(read)]).map(lambda x: x.to(device))
         with torch.no_grad(), _autocast(stage, device.type):
             given = batch if run.prepare is None else run.prepare(batch)
         _descend(stage, run.objective.losses(model, given, _context(stage, device)), device.type)

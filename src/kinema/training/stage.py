@@ -167,6 +167,11 @@ def check_clips(stage: Stage) -> None:
             raise UserError(f"{where}: the blueprint is made for {wanted}, the clips have {got}")
         if b.model is not None and abs(clip.dt - b.dt) > 1e-6:
             raise UserError(f"{where}: the blueprint is made for a time step of {b.dt:g} s, the clips have {clip.dt:g} s")
+        try:
+            for condition in b.told.values():
+                condition.take(clip, 1, "cpu")
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
 
 
 def write_codec(blueprint: Blueprint, codec: nn.Module, folder: Path, *, half: bool = False) -> None:
@@ -288,6 +293,7 @@ class _Probe:
             return Clip(rgb=guess, fps=self.truth.fps, dt=self.truth.dt, batched=True)
         training = model.training
         world = WorldModel(self.stage.blueprint, self.codec, model).to(device)
-        dream = world.dream(self.truth, seed=self.stage.train.seed)
+        told: dict[str, Any] = dict.fromkeys(world.takes, self.truth)
+        dream = world.dream(self.truth, seed=self.stage.train.seed, **told)
         model.train(training)
         return dream

@@ -1,0 +1,161 @@
+"""Words as a condition: a caption, or a description of the initial state written from the bodies."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any, ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ..core.clip import Clip
+from ..core.config import part
+from ..core.contracts import Codec, Latents, TextEncoder, Value
+from ..core.errors import UserError
+
+Describe = Literal["state", "caption"]
+KEPT = 2**30  # bytes of embeddings that are remembered
+LENGTHS = 16  # token counts are padded to multiples of this, so that a compiled network meets few shapes
+
+COLORS: Mapping[str, tuple[int, int, int]] = {
+    "red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "purple": (128, 0, 128), "yellow": (255, 255, 0),
+    "orange": (255, 165, 0), "gray": (128, 128, 128), "black": (0, 0, 0), "white": (255, 255, 255),
+}  # fmt: skip
+
+
+@part
+class Text:
+    """Words, encoded by a frozen network (PhyWorld's text condition: T5).
+
+    Enters as tokens, padded, with a mask. `describe` says what training reads: "state" writes the initial state of the bodies
+    as sentences, "caption" takes the clip's text; an empty text counts as absent. `encoder` is a `TextEncoder`, such as
+    `experts.T5()`. Training drops the text for a share `drop` of the clips.
+    """
+
+    encoder: Any = field(kw_only=False)
+    describe: Describe = "state"
+    drop: float = 0.1
+    name: ClassVar[str] = "text"
+    enters: ClassVar[Literal["tokens"]] = "tokens"
+
+    def __post_init__(self) -> None:
+        if not hasattr(type(self.encoder), "encode"):
+            raise UserError(f"Text: encoder must be a part that encodes text, such as experts.T5, got {self.encoder!r}")
+        if self.describe not in get_args(Describe):
+            raise UserError(f"Text: describe must be one of {', '.join(get_args(Describe))}, got {self.describe!r}")
+        if not 0 <= self.drop < 1:
+            raise UserError(f"Text: drop must lie in [0, 1), got {self.drop}")
+
+    @property
+    def width(self) -> int:
+        """Numbers of a token."""
+        return int(self.encoder.width)
+
+    @property
+    def initial(self) -> bool:
+        """Whether the words tell of the first frame alone."""
+        return self.describe == "state"
+
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value:
+        """The words of every clip of a batch [b, s, width]. Raises UserError where a clip has no text, or no bodies to describe."""
+        device = latents.data.device if latents is not None else clip.rgb.device
+        return self._value(self._of_clip(clip), device)
+
+    def take(self, given: Any, count: int, device: torch.device | str) -> Value:
+        """The words a user gives: a text for all clips, a list of one per clip, or a Clip (or batch), which is read."""
+        if isinstance(given, Clip):
+            texts = self._of_clip(given if given.batched else Clip.stack([given]))
+        else:
+            texts = [given] if isinstance(given, str) else given
+            if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+                raise UserError(f"text: a text, or a list of one per clip, was expected, got {given!r}")
+        if len(texts) not in (1, count):
+            raise UserError(f"text: {len(texts)} texts were given for {count} clips: one for all, or one for each")
+        return self._value(list(texts) * (count // len(texts)), device)
+
+    def _of_clip(self, clip: Clip) -> list[str]:
+        needed = "bodies" if self.describe == "state" else "text"
+        if not clip.has(needed):
+            raise UserError(f"text: the condition is read from a clip's {needed}, and this clip has none; it has {', '.join(clip.fields)}")
+        if self.describe == "caption":
+            return list(clip.text)
+        first = clip.only("bodies").frames(0, 1).map(lambda x: x.cpu())
+        return [describe(one.bodies) for one in first]
+
+    def _value(self, texts: Sequence[str], device: torch.device | str) -> Value:
+        tokens = [_encoded(self.encoder, text, device) for text in texts]
+        longest = -(-max(len(t) for t in tokens) // LENGTHS) * LENGTHS
+        data = torch.zeros(len(texts), longest, tokens[0].shape[1])
+        mask = torch.zeros(len(texts), longest, 1, dtype=torch.bool)
+        for i, token in enumerate(tokens):
+            data[i, : len(token)], mask[i, : len(token)] = token, True
+        present = torch.tensor([bool(text.strip()) for text in texts])
+        return Value(data.to(device), present.to(device), mask.to(device))
+
+
+class _Kept:
+    """The embeddings asked for last, on the CPU."""
+
+    def __init__(self) -> None:
+        self.tokens: OrderedDict[tuple[Any, str], Tensor] = OrderedDict()
+        self.bytes = 0
+
+    def get(self, encoder: TextEncoder, text: str, device: torch.device | str) -> Tensor:
+        key = (encoder, text)
+        if key not in self.tokens:
+            self.tokens[key] = encoder.encode(text, device).cpu()
+            self.bytes += self.tokens[key].nbytes
+            while self.bytes > KEPT and len(self.tokens) > 1:
+                self.bytes -= self.tokens.popitem(last=False)[1].nbytes
+        self.tokens.move_to_end(key)
+        return self.tokens[key]
+
+
+_kept = _Kept()
+
+
+def _encoded(encoder: TextEncoder, text: str, device: torch.device | str) -> Tensor:
+    """[s, width] of one text. Each is encoded alone: what a model is told must not depend on which texts came with it."""
+    return _kept.get(encoder, text, device)
+
+
+def describe(bodies: Mapping[str, Tensor]) -> str:
+    """The state of one clip's bodies [t,n,...] at its first frame in sentences, one per body, in m and m/s.
+
+    >>> one = {"position": [2.314, 5.0], "velocity": [3.1, 0.0], "radius": 1.2, "color": [255, 0, 0]}
+    >>> describe({key: torch.tensor(value)[None, None] for key, value in one.items()})
+    'A red ball of radius 1.20 m at (2.31, 5.00) m moves at 3.10 m/s to the right.'
+    """
+    for key in ("position", "velocity", "radius"):
+        if key not in bodies:
+            raise UserError(f"text: to be described, bodies must have position, velocity and radius; these have {', '.join(bodies)}")
+    colors = bodies["color"][0] if "color" in bodies else [None] * bodies["radius"].shape[1]
+    rows = zip(bodies["position"][0], bodies["velocity"][0], bodies["radius"][0], colors, strict=True)
+    return " ".join(_sentence(x.tolist(), v.tolist(), float(r), color) for x, v, r, color in rows)
+
+
+def _sentence(x: Sequence[float], v: Sequence[float], r: float, color: Tensor | None) -> str:
+    kind = "ball" if color is None else f"{_color(color)} ball"
+    place = ", ".join(f"{value:.2f}" for value in x)
+    article = "An" if kind[0] in "aeiou" else "A"
+    return f"{article} {kind} of radius {r:.2f} m at ({place}) m {_motion(v)}."
+
+
+def _motion(v: Sequence[float]) -> str:
+    speed = math.hypot(*v)
+    if speed < 0.005:  # what is printed as 0.00
+        return "is at rest"
+    sides = [(("left", "right"), v[0]), (("down", "up"), v[1])]
+    ways = [names[value > 0] for names, value in sides if abs(value) >= 0.005]
+    towards = {"right": "to the right", "left": "to the left"}
+    said = " and ".join(towards.get(way, way) for way in ways)
+    exact = f", with velocity ({v[0]:.2f}, {v[1]:.2f}) m/s" if len(ways) > 1 else ""
+    return f"moves at {speed:.2f} m/s {said}{exact}"
+
+
+def _color(rgb: Tensor) -> str:
+    """The name of the nearest colour."""
+    return min(COLORS, key=lambda name: math.dist(COLORS[name], rgb.tolist()))

@@ -1,0 +1,236 @@
+"""Laws of what a transformer is told beside the frames: a vector in every layer, tokens by cross-attention."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from kinema.conditions import Frames, State, Text
+from kinema.core.config import part
+from kinema.core.contracts import Value
+from kinema.core.errors import UserError
+from kinema.models import SIZES, DiT
+
+C, T, H, W, B, S = 4, 3, 4, 6, 3, 5
+
+
+@part
+class Letters:
+    """An encoder without a network: a text's letters as one-hot vectors."""
+
+    weights = "none"
+    pretrained = False
+    width = 26
+
+    def encode(self, text, device="cpu"):
+        codes = torch.tensor([ord(c) - 97 for c in text.lower() if c.isalpha()])
+        return torch.nn.functional.one_hot(codes, 26).float().to(device)
+
+
+STATE, TEXT = State(2), Text(Letters())
+ALL = (Frames(1), STATE, TEXT)
+KINDS = pytest.mark.parametrize("condition", [STATE, TEXT], ids=lambda c: c.name)
+
+
+def network(conditions=ALL, seed=0, stir=0.2, **fields):
+    """A tiny network whose every weight counts, for `stir` above 0."""
+    torch.manual_seed(seed)
+    made = DiT(**{"layers": 3, "hidden": 24, "heads": 2, **fields}).build(C, conditions)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(stir * torch.randn_like(parameter))
+    return made
+
+
+def drawn(*shape, seed):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def x(b=B):
+    return drawn(b, T, C, H, W, seed=1)
+
+
+TAU = torch.tensor([0.2, 0.5, 0.9])
+
+
+def told(name, seed=3, b=B, lengths=(5, 2, 3)):
+    present = torch.ones(b, dtype=torch.bool)
+    if name == "state":
+        return Value(drawn(b, STATE.width, seed=seed), present)
+    mask = torch.arange(S)[None] < torch.tensor(lengths[:b])[:, None]
+    return Value(drawn(b, S, TEXT.width, seed=seed), present, mask[..., None])
+
+
+def everything():
+    return {name: told(name) for name in ("state", "text")}
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_what_the_new_layers_cost(name, qk_norm):
+    """Counted by hand: an MLP and a map per layer; a projection, an empty token and q, k, v, out per layer."""
+    layers, d, _ = SIZES[name]
+    with torch.device("meta"):
+        plain, state, text = (DiT.size(name, qk_norm=qk_norm).build(16, c) for c in ((Frames(1),), (Frames(1), STATE), (Frames(1), TEXT)))
+    count = lambda made: sum(p.numel() for p in made.parameters())  # noqa: E731
+    assert count(state) - count(plain) == (12 + 1) * d + (layers + 1) * (d * d + d)
+    assert count(text) - count(plain) == (26 + 1) * d + d + layers * 4 * (d * d + d)
+
+
+def test_a_network_of_frames_alone_is_what_it_was():
+    """Names and first weights of the plain network do not depend on what else there is to be told."""
+    plain, rich = network((Frames(1),), stir=0), network(stir=0)
+    known = rich.state_dict()
+    assert all(torch.equal(value, known[key]) for key, value in plain.state_dict().items())
+    assert {key.split(".")[0] for key in known.keys() - plain.state_dict().keys()} == {"vectors", "tokens"}
+    assert {key.split(".")[0] for key in plain.state_dict()} == {"embed", "time", "modulation", "blocks", "head"}
+
+
+@KINDS
+def test_it_starts_as_if_there_were_no_condition(condition):
+    """With every old weight stirred and every new one as it starts, no value of the condition changes a bit."""
+    plain, rich = network((Frames(1),)), network((Frames(1), condition), stir=0)
+    rich.load_state_dict(plain.state_dict(), strict=False)
+    without = plain(x(), TAU, {}).output
+    assert without.abs().mean() > 0.01
+    for value in (told(condition.name), told(condition.name, seed=9), told(condition.name).absent()):
+        assert torch.equal(rich(x(), TAU, {condition.name: value}).output, without)
+    # And it can leave that start: the layers that begin at zero have gradients.
+    rich(x(), TAU, {condition.name: told(condition.name)}).output.square().mean().backward()
+    last = [p.grad for key, p in rich.named_parameters() if key.startswith(("vectors", "tokens")) and p.ndim == 2 and not p.any()]
+    assert len(last) == 3  # one per layer
+    assert all(gradient.any() for gradient in last)
+
+
+@KINDS
+def test_every_layer_is_told(condition):
+    made, value = network((condition,), layers=4), told(condition.name)
+    kind = made.vectors if condition.enters == "vector" else made.tokens
+    outputs = [made(x(), TAU, {condition.name: value}).output]
+    for layer in kind[condition.name].layers:
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.zero_()
+        outputs.append(made(x(), TAU, {condition.name: value}).output)
+    assert all(not torch.allclose(a, b, atol=1e-3) for a, b in pairwise(outputs))
+    other = told(condition.name, seed=8)
+    torch.testing.assert_close(made(x(), TAU, {condition.name: other}).output, outputs[-1])  # no layer listens any more
+
+
+@KINDS
+def test_dropped_is_absent_is_not_given(condition):
+    made, value, name = network(), told(condition.name), condition.name
+    without = made(x(), TAU, {}).output
+    full = made(x(), TAU, {name: value}).output
+    assert not torch.allclose(full, without, atol=1e-2)
+    torch.testing.assert_close(made(x(), TAU, {name: value.absent()}).output, without, rtol=1e-5, atol=1e-5)
+    kept = torch.tensor([True, False, True])
+    mixed = made(x(), TAU, {name: value.keep(kept)}).output
+    torch.testing.assert_close(mixed[kept], full[kept], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(mixed[~kept], without[~kept], rtol=1e-5, atol=1e-5)
+    noise = Value(value.data * torch.inf, value.present, value.mask).absent()
+    if name == "text":  # what stands under an absent text does not matter, whatever it is
+        torch.testing.assert_close(made(x(), TAU, {name: noise}).output, without, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_is_not_seen():
+    made, value = network(), told("text")
+    full = made(x(), TAU, {"text": value}).output
+    hidden = Value(torch.where(value.mask, value.data, torch.nan), value.present, value.mask)
+    assert torch.equal(made(x(), TAU, {"text": hidden}).output, full)
+    more, none = drawn(B, 11, 26, seed=7), torch.zeros(B, 11, 1, dtype=torch.bool)
+    longer = Value(torch.cat([value.data, more], 1), value.present, torch.cat([value.mask, none], 1))
+    torch.testing.assert_close(made(x(), TAU, {"text": longer}).output, full, rtol=1e-5, atol=1e-5)
+    alone = made(x()[1:2], TAU[1:2], {"text": Value(value.data[1:2, :2], value.present[1:2])}).output
+    torch.testing.assert_close(alone, full[1:2], rtol=1e-4, atol=1e-5)
+    seen = Value(value.data + 0.5, value.present, value.mask)
+    assert not torch.allclose(made(x(), TAU, {"text": seen}).output, full, atol=1e-3)
+
+
+def test_a_text_whose_mask_hides_all_is_absent():
+    made, value = network(), told("text")
+    empty = Value(value.data, value.present, torch.zeros_like(value.mask))
+    assert torch.isfinite(made(x(), TAU, {"text": empty}).output).all()
+    torch.testing.assert_close(made(x(), TAU, {"text": empty}).output, made(x(), TAU, {}).output, rtol=1e-5, atol=1e-5)
+
+
+def test_the_order_of_words_is_the_encoders_business():
+    made, value = network(), told("text", lengths=(5, 5, 5))
+    order = torch.tensor([3, 1, 4, 0, 2])
+    shuffled = Value(value.data[:, order], value.present, value.mask)
+    torch.testing.assert_close(made(x(), TAU, {"text": shuffled}).output, made(x(), TAU, {"text": value}).output, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_cross_attention_is_attention(qk_norm):
+    """One head per row, by hand, in double precision."""
+    made = network((TEXT,), qk_norm=qk_norm).double()
+    value = told("text")
+    layer, memory, mask = made.tokens["text"](Value(value.data.double(), value.present, value.mask), x().double())[1]
+    tokens, d = drawn(B, 7, 24, seed=5).double(), 12
+    ours = layer(tokens, memory, mask)
+    normal = torch.nn.functional.layer_norm(tokens, (24,))
+    for i, length in enumerate((5, 2, 3)):
+        words = value.data[i, :length].double() @ made.tokens["text"].embed.weight.T + made.tokens["text"].embed.bias
+        mixed = []
+        for head in range(2):
+            rows = slice(head * d, head * d + d)
+            q = normal[i] @ layer.q.weight[rows].T + layer.q.bias[rows]
+            places = [slice(start + head * d, start + head * d + d) for start in (0, 24)]
+            k, v = (words @ layer.kv.weight[place].T + layer.kv.bias[place] for place in places)
+            if qk_norm:
+                q, k = (m / m.square().mean(-1, keepdim=True).add(torch.finfo(torch.float64).eps).sqrt() for m in (q, k))
+            mixed.append(torch.softmax(q @ k.T / d**0.5, -1) @ v)
+        expected = torch.cat(mixed, -1) @ layer.proj.weight.T + layer.proj.bias
+        torch.testing.assert_close(ours[i], expected, rtol=1e-8, atol=1e-8)
+
+
+def test_recomputed_activations_change_nothing():
+    def run(checkpoint):
+        made = network(checkpoint=checkpoint).train()
+        made(x(), TAU, everything()).output.square().mean().backward()
+        return made
+
+    plain, lean = run(False), run(True)
+    for (key, a), b in zip(plain.named_parameters(), lean.parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None), key
+        if a.grad is not None:
+            torch.testing.assert_close(a.grad, b.grad, rtol=1e-5, atol=1e-6)
+    assert sum(p.grad is not None for key, p in lean.named_parameters() if key.startswith(("vectors", "tokens"))) > 20
+
+
+def test_clips_of_a_batch_do_not_meet():
+    made, values = network(), everything()
+    together = made(x(), TAU, values).output
+    alone = [made(x()[i : i + 1], TAU[i : i + 1], {k: v.clips(i, i + 1) for k, v in values.items()}).output for i in range(B)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_is_close():
+    made = network(qk_norm=True)
+    plain = made(x(), TAU, everything()).output
+    for training in (False, True):
+        made.requires_grad_(training)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = made(x(), TAU, everything()).output.float()
+        assert (half - plain).square().mean() < 2e-3 * plain.square().mean()
+
+
+def test_what_does_not_fit_is_refused():
+    made = network()
+    refused = {
+        r"'state' must be vectors \[b, 12\], got \[3, 11\]": {"state": Value(torch.zeros(3, 11), told("state").present)},
+        r"'text' must be tokens \[b, s, 26\], got \[3, 5, 20\]": {"text": Value(torch.zeros(3, 5, 20), told("state").present)},
+        r"takes the conditions frames, state, text; 'action' is not one": {"action": told("state")},
+    }
+    for sentence, conditions in refused.items():
+        with pytest.raises(UserError, match=sentence):
+            made(x(), TAU, conditions)
+    with pytest.raises(UserError, match="two conditions named 'state'"):
+        network((STATE, State(1)))
+
+    class Pyramid:
+        name, enters = "flow", "pyramid"
+
+    with pytest.raises(UserError, match="as channels, vector or tokens; 'flow' enters as pyramid"):
+        network((Pyramid(),))
