@@ -9,14 +9,17 @@ from ..core.clip import Clip
 from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
-from .planar import Bounce, Collision, Grid, Parabola, Uniform
+from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
 
-SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce)}
+SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce, Attributes, Spatial, Temporal)}
 
-__all__ = ["SCENARIOS", "Bounce", "Collision", "Grid", "Parabola", "Uniform", "World", "make", "rebuild", "remake", "scenario"]
+__all__ = [
+    "SCENARIOS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Spatial", "Temporal", "Uniform", "World", "make",
+    "rebuild", "remake", "scenario",
+]  # fmt: skip
 
 
 def scenario(name: str, **fields: Any) -> World:

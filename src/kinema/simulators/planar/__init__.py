@@ -1,7 +1,9 @@
 """Planar worlds: discs in closed form, drawn with exact truth."""
 
+from .attributes import Attributes
 from .bounce import Bounce
 from .collision import Collision
+from .composition import Spatial, Temporal
 from .grid import Grid
 from .motion import Contacts, Motion, motion
 from .parabola import Parabola
@@ -10,6 +12,6 @@ from .scenario import DEFAULT_DENSE, WORLD, Planar
 from .uniform import Uniform
 
 __all__ = [
-    "DEFAULT_DENSE", "DENSE", "WORLD", "Bounce", "Collision", "Contacts", "Grid", "Motion", "Parabola", "Planar", "Uniform",
-    "motion", "render",
+    "DEFAULT_DENSE", "DENSE", "WORLD", "Attributes", "Bounce", "Collision", "Contacts", "Grid", "Motion", "Parabola", "Planar",
+    "Spatial", "Temporal", "Uniform", "motion", "render",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.config import part
 from .grid import Level
 from .one_ball import OneBall
-from .scenario import WORLD, between
+from .scenario import WORLD, between, to_wall
 
 
 @part
@@ -28,9 +28,7 @@ class Bounce(OneBall):
 
     def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
         radius, speed = self._range(rng, "radius", level), self._range(rng, "speed", level)
-        room = WORLD - 2 * radius
-        low = min(speed * self.before * self.dt, room)
-        gap = between(rng, low, min(speed * (self.num_frames - 1 - self.after) * self.dt, room))
+        gap = to_wall(rng, radius, speed, self.before, self.num_frames - 1 - self.after, self.dt)
         return {"radius": radius, "speed": speed, "x": WORLD - radius - gap, "y": between(rng, radius + 0.5, WORLD - 0.5 - radius)}
 
     def _caption(self, params: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ class Collision(Planar):
     def _start(self, params: Mapping[str, Any]) -> Start:
         (r1, r2), (v1, v2), x1, y = params["radius"], params["speed"], params["x"], params["y"]
         position = np.array([[x1, y], [x1 + r1 + params["gap"] + r2, y]])
-        return position, np.array([[v1, 0.0], [-v2, 0.0]]), as_array(r1, r2)
+        return Start(position, np.array([[v1, 0.0], [-v2, 0.0]]), as_array(r1, r2))
 
     def _caption(self, params: Mapping[str, Any]) -> str:
         v1, v2 = params["speed"]

@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 Walls = tuple[float, float, float, float]
 WALL = -1
 _MAX_EVENTS = 10_000
+_STILL = 1e-12  # m/s; discs that an inelastic impact left together close at a rounding error, not at a speed
 
 
 @dataclass
@@ -45,12 +46,14 @@ def motion(
     gravity: tuple[float, float] = (0.0, 0.0),
     walls: Walls | None = None,
     restitution: float = 1.0,
+    threshold: float = 0.0,
 ) -> Motion:
     """The motion of n frictionless discs at the given times.
 
     `position`, `velocity` [n,2] in m and m/s at time 0, `radius` [n] m, `mass` [n] kg, `times` [t] s, ascending from 0;
     `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
-    shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic.
+    shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic. Impacts
+    that close at no more than `threshold` m/s, if that is above 0, are perfectly inelastic (as in Box2D, at 1 m/s).
     Raises UserError where impacts pile up without end, as on the way to rest.
     """
     x, v, now = np.array(position, float), np.array(velocity, float), 0.0
@@ -70,11 +73,21 @@ def motion(
         x = x + v * wait + 0.5 * g * wait**2
         v = v + g * wait
         now += wait
-        _bounce(x, v, np.asarray(radius, float), inverse_mass, pair, normal, restitution, now, contacts)
+        _bounce(x, v, np.asarray(radius, float), inverse_mass, pair, normal, (restitution, threshold), now, contacts)
     raise UserError(
         f"more than {_MAX_EVENTS} impacts in {now:g} s: discs that come to rest, as they do where restitution is below 1, are beyond"
         " this closed form"
     )
+
+
+def elastic(m1: float, m2: float, v1: float, v2: float) -> tuple[float, float]:
+    """Velocities after an elastic impact on a line, from masses (any unit) and the velocities before.
+
+    >>> elastic(1.0, 1.0, 2.0, -1.0)
+    (-1.0, 2.0)
+    """
+    both = 2 * (m1 * v1 + m2 * v2) / (m1 + m2)
+    return both - v1, both - v2
 
 
 def _next_impact(x: Array, v: Array, radius: Array, g: Array, walls: Walls | None) -> tuple[float, tuple[int, int], Array]:
@@ -99,7 +112,7 @@ def _next_impact(x: Array, v: Array, radius: Array, g: Array, walls: Walls | Non
 def _meet(dx: Array, dv: Array, distance: float) -> float:
     """First time at which |dx + dv t| = distance while approaching, else inf."""
     approach = float(dx @ dv)
-    if approach >= 0.0:
+    if approach >= -_STILL * distance:
         return np.inf
     speed2 = float(dv @ dv)
     room = float(dx @ dx) - distance**2
@@ -114,7 +127,7 @@ def _reach(gap: float, speed: float, pull: float) -> float:
     """First time at which gap + speed t + pull t^2 / 2 = 0 while closing, else inf."""
     gap = max(gap, 0.0)
     if pull == 0.0:
-        return gap / -speed if speed < 0.0 else np.inf
+        return gap / -speed if speed < -_STILL else np.inf
     root = speed**2 - 2.0 * pull * gap
     if root < 0.0 or (pull > 0.0 and speed >= 0.0):
         return np.inf
@@ -124,15 +137,25 @@ def _reach(gap: float, speed: float, pull: float) -> float:
 
 
 def _bounce(
-    x: Array, v: Array, radius: Array, inverse_mass: Array, pair: tuple[int, int], normal: Array, e: float, now: float, contacts: Contacts
+    x: Array,
+    v: Array,
+    radius: Array,
+    inverse_mass: Array,
+    pair: tuple[int, int],
+    normal: Array,
+    law: tuple[float, float],
+    now: float,
+    contacts: Contacts,
 ) -> None:
-    i, j = pair
+    (i, j), (e, threshold) = pair, law
     if j == WALL:
         point, inverse, closing = x[i] - normal * radius[i], inverse_mass[i], -float(v[i] @ normal)
     else:
         normal = (x[i] - x[j]) / np.linalg.norm(x[i] - x[j])
         point, inverse = x[i] - normal * radius[i], inverse_mass[i] + inverse_mass[j]
         closing = -float((v[i] - v[j]) @ normal)
+    if closing <= threshold and threshold > 0.0:
+        e = 0.0
     impulse = (1.0 + e) * closing / inverse
     v[i] = v[i] + impulse * inverse_mass[i] * normal
     if j != WALL:

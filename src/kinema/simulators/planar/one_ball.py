@@ -21,4 +21,4 @@ class OneBall(Planar):
     speed_outside: Ranges = ((0.0, 0.8), (4.5, 6.0))
 
     def _start(self, params: Mapping[str, Any]) -> Start:
-        return as_array(params["x"], params["y"])[None], as_array(params["speed"], 0.0)[None], as_array(params["radius"])
+        return Start(as_array(params["x"], params["y"])[None], as_array(params["speed"], 0.0)[None], as_array(params["radius"]))

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -22,14 +22,14 @@ from ..world import World
 from .grid import Grid, Level
 from .motion import Array, Motion, Walls, motion
 from .render import DENSE, render
+from .shapes import SHAPES, outline
 
 Ranges = tuple[tuple[float, float], ...]
 Holes = tuple[tuple[tuple[float, float], tuple[float, float]], ...]  # each (range of the first, range of the second)
-Start = tuple[Array, Array, Array]  # position [n,2] m, velocity [n,2] m/s, radius [n] m
 
 WORLD = 10.0  # m, width and height
 DEFAULT_DENSE = ("rgb", "segmentation", "flow", "occlusion")
-RED, BLUE = (255, 0, 0), (0, 0, 255)
+COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 Splits = Mapping[str, tuple[tuple[str, ...], ...]]
 ONE_BALL: Splits = {  # PhyWorld's levels of a scenario with one ball
     "id": ((),),
@@ -38,6 +38,17 @@ ONE_BALL: Splits = {  # PhyWorld's levels of a scenario with one ball
     "v": (("speed",),),
     "both": (("radius", "speed"),),
 }
+
+
+class Start(NamedTuple):
+    """Bodies at time 0: position [n,2] m, velocity [n,2] m/s, radius [n] m, names of their colours (red, blue, ... by
+    order unless given) and, in a world where not all are balls, of their shapes (`radius` is a square's half side)."""
+
+    position: Array
+    velocity: Array
+    radius: Array
+    color: Sequence[str] = tuple(COLORS)
+    shape: Sequence[str] | None = None
 
 
 @part
@@ -54,7 +65,6 @@ class Planar(World):
     default_dense: ClassVar[tuple[str, ...]] = DEFAULT_DENSE
     gravity: ClassVar[tuple[float, float]] = (0.0, 0.0)
     walls: ClassVar[Walls | None] = None
-    palette: ClassVar[tuple[tuple[int, int, int], ...]] = (RED, BLUE)
     abreast: ClassVar[int] = 1  # balls that must fit side by side
     levels: ClassVar[tuple[str, ...]] = ()  # what `outside` may name beside the parameters with a range
 
@@ -64,13 +74,13 @@ class Planar(World):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("before", "after", "visible_frames"):
+        for key in ("before", "after", "visible_frames", "span"):
             if getattr(self, key, 0) < 0:
                 raise UserError(f"{self.name}: {key} must not be negative, got {getattr(self, key)}")
         for family, (low, high) in self._limits().items():
             for key in (family, f"{family}_outside"):
                 if hasattr(self, key):
-                    _check_ranges(f"{self.name}: {key}", getattr(self, key), low=low, high=high)
+                    check_ranges(f"{self.name}: {key}", getattr(self, key), low=low, high=high)
         if not self.outside:
             raise UserError(f"{self.name}: outside names no alternative; ((),) means inside every range")
         for alternative in self.outside:
@@ -107,16 +117,15 @@ class Planar(World):
         """
         del rng  # closed form: nothing is left to chance
         try:
-            (position, velocity, radius), text, mirrored = self._start(params), self._caption(params), params["mirrored"]
+            start, text, mirrored = Start(*self._start(params)), self._caption(params), params["mirrored"]
         except KeyError as error:
             raise UserError(f"{self.name}: the parameters lack {error}; there are {', '.join(params) or 'none'}") from None
         if mirrored:
-            position = position * [-1.0, 1.0] + [WORLD, 0.0]
-            velocity = velocity * [-1.0, 1.0]
-        mass: Array = math.pi * radius**2
+            start = start._replace(position=start.position * [-1.0, 1.0] + [WORLD, 0.0], velocity=start.velocity * [-1.0, 1.0])
+        mass = _mass(start)
         times = np.arange(self.num_frames, dtype=np.float64) * self.dt
-        run = motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls)
-        bodies = self._bodies(run, radius, mass)
+        run = motion(start.position, start.velocity, start.radius, mass, times, gravity=self.gravity, walls=self.walls)
+        bodies = _bodies(run, start, mass)
         dense: dict[str, Any] = self.render(bodies, DEFAULT_DENSE if fields is None else fields)
         return Clip(
             fps=self.fps,
@@ -131,10 +140,14 @@ class Planar(World):
         )
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
-        """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3]) as this scenario's camera sees it."""
+        """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3], and `shape` [t,n] where they are
+        not all balls) as this scenario's camera sees it."""
         self.check_dense(fields)
+        if not fields:
+            return {}
         position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
-        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields)
+        shape = bodies["shape"].numpy() if "shape" in bodies else None
+        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields, shape=shape)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
 
     @abstractmethod
@@ -143,26 +156,20 @@ class Planar(World):
 
     @abstractmethod
     def _start(self, params: Mapping[str, Any]) -> Start:
-        """Position, velocity and radius of the bodies at time 0, before mirroring."""
+        """The bodies at time 0, before mirroring; a tuple (position, velocity, radius) will do where they are balls."""
 
     @abstractmethod
     def _caption(self, params: Mapping[str, Any]) -> str:
         """What happens, in a sentence."""
 
-    def _bodies(self, run: Motion, radius: Array, mass: Array) -> dict[str, torch.Tensor]:
-        frames, count = run.position.shape[:2]
-        color = np.array(self.palette[:count], np.uint8)
-        shared: dict[str, NDArray[Any]] = {"radius": radius, "mass": mass, "color": color}
-        grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
-        return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
-
-    def _range(self, rng: np.random.Generator, key: str, level: Level) -> float:
-        """Parameter `key` ("speed", "radius2", ...): as `level` gives it, else drawn, from outside its range if `level` names it."""
+    def _range(self, rng: np.random.Generator, key: str, level: Level, ranges: Ranges | None = None) -> float:
+        """Parameter `key` ("speed", "radius2", ...): as `level` gives it, else drawn from `ranges` or the field of that name, or
+        from outside of it if `level` says so."""
         level.asked.add(key)
         if key in level.at:
             return level.at[key]
         family = key.rstrip("12")
-        return draw(rng, getattr(self, f"{family}_outside" if key in level else family))
+        return draw(rng, getattr(self, f"{family}_outside" if key in level else family) if ranges is None else ranges)
 
     def _can_leave(self, key: str) -> bool:
         """Whether `outside` may name `key`: it has a range outside, or is a level of the scenario's own with anything in it."""
@@ -172,7 +179,7 @@ class Planar(World):
         for key, first, last, _ in grid.axes:
             for family, (low, high) in self._limits().items():
                 if key.rstrip("12") == family:
-                    _check_ranges(f"{self.name}: grid axis {key}", ((min(first, last), max(first, last)),), low=low, high=high)
+                    check_ranges(f"{self.name}: grid axis {key}", ((min(first, last), max(first, last)),), low=low, high=high)
         self.sample(stream("grid"))
 
     def _limits(self) -> dict[str, tuple[float, float]]:
@@ -212,13 +219,37 @@ def along(rng: np.random.Generator, radius: float, speed: float, visible: float)
     return float(rng.uniform(radius, high)) if high > radius else float(radius + rng.uniform(0.0, 0.5))
 
 
-def _check_ranges(where: str, ranges: Ranges, *, low: float, high: float) -> None:
+def to_wall(rng: np.random.Generator, radius: float, speed: float, first: int, last: int, dt: float) -> float:
+    """Distance in m from a disc to the wall ahead, which it reaches between two frames, as far as the room allows."""
+    room = WORLD - 2 * radius
+    return between(rng, min(speed * first * dt, room), min(speed * last * dt, room))
+
+
+def check_ranges(where: str, ranges: Ranges, *, low: float, high: float = math.inf) -> None:
+    """Raise UserError unless there are intervals and all lie in low..high."""
     if not ranges:
         raise UserError(f"{where} holds no interval")
     for first, last in ranges:
         if not (low <= first <= last <= high and math.isfinite(last)):
             most = f" <= {high:g}" if math.isfinite(high) else ""
             raise UserError(f"{where} must hold intervals {low:g} <= low <= high{most}, got ({first}, {last})")
+
+
+def _mass(start: Start) -> Array:
+    """Of density 1, [n] kg."""
+    if start.shape is None:
+        return as_array(*(math.pi * start.radius**2))
+    return as_array(*(outline(SHAPES[name], r).area for name, r in zip(start.shape, start.radius.tolist(), strict=True)))
+
+
+def _bodies(run: Motion, start: Start, mass: Array) -> dict[str, torch.Tensor]:
+    frames, count = run.position.shape[:2]
+    color = np.array([COLORS[name] for name in start.color[:count]], np.uint8)
+    shared: dict[str, NDArray[Any]] = {"radius": start.radius, "mass": mass, "color": color}
+    if start.shape is not None:
+        shared["shape"] = np.array([SHAPES[name] for name in start.shape], np.uint8)
+    grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
+    return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
 
 
 def _contacts(run: Motion) -> dict[str, torch.Tensor]:

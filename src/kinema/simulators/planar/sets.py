@@ -6,7 +6,9 @@ Numbers are those of the released generators (phyworld/phyworld, id_ood_data). A
 
 from __future__ import annotations
 
+from .attributes import Attributes
 from .collision import Collision
+from .composition import Spatial, Temporal
 from .grid import Grid
 from .uniform import Uniform
 
@@ -50,3 +52,27 @@ MEMORY: dict[str, Uniform] = {
     "both directions": Uniform(speed=((2.5, 4.0),), flip=True),
 }
 MEMORY_TEST = Uniform(speed=((1.0, 2.5),))
+
+# Sec. 5.3, attributes in pairs: the first kinds of both (red, ball, small, slow) are trained, and the second.
+ATTRIBUTES: dict[str, Attributes] = {
+    "color-shape": Attributes(pair=("color", "shape")),  # red balls, blue squares
+    "size-shape": Attributes(pair=("radius", "shape")),
+    "velocity-shape": Attributes(pair=("speed", "shape")),
+    "color-size": Attributes(pair=("color", "radius")),
+    "color-velocity": Attributes(pair=("color", "speed")),
+    "size-velocity": Attributes(pair=("radius", "speed")),
+    "color-size, extremes": Attributes(pair=("color", "radius"), radius=((0.7, 0.7), (1.4, 1.4))),
+    "size-velocity, extremes": Attributes(pair=("radius", "speed"), speed=((1.0, 1.0), (4.0, 4.0))),
+    "color-shape, ring": Attributes(pair=("color", "shape"), shape=("ball", "ring")),
+    "color-size, red only": Attributes(pair=("color", "radius"), color=("red", "red")),
+    "color-velocity, red only": Attributes(pair=("color", "speed"), color=("red", "red")),
+    "color-velocity, slow red alone": Attributes(pair=("color", "speed"), combinations=((0, 0),)),
+    "color-velocity, fast blue alone": Attributes(pair=("color", "speed"), combinations=((1, 1),)),
+}
+
+# Sec. 5.4, composition: two kinds of events are trained ("id") and combined at test ("ood").
+COMPOSITION: dict[str, Spatial | Temporal] = {
+    "spatial": Spatial(),
+    "temporal": Temporal(),
+    "temporal, red never bounces": Temporal(bouncer="blue", rebound="red"),
+}
