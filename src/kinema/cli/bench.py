@@ -1,16 +1,16 @@
-"""`kinema bench`: a benchmark of a world model, or of a folder of videos that any other system made."""
+"""`kinema bench`: a benchmark of a world model or of a folder of videos; and PhyWorld's studies, which train their own models."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import tyro
 
 _TERMINAL = ("velocity", "velocity_of_means", "vanished")
 
 
-def main(
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+def phyworld(
     system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL|VIDEOS")],
     *,
     out: str | None = None,
@@ -25,13 +25,13 @@ def main(
     paper_compatible: bool = False,
     json: bool = False,
 ) -> None:
-    """Run a benchmark on a world model or a folder of videos.
+    """PhyWorld's three laws: judge a world model or a folder of videos; with --study NAME, rerun a study of the paper.
 
-    Each row stands beside the true video through the parser (floor), the repeated last frame, the textbook, and what the
-    paper reports, with 95 % bootstrap intervals.
+    `kinema bench phyworld --study NAME --help` says what studies there are and what they take. Each row stands beside the
+    true video through the parser (floor), the repeated last frame, the textbook, and what the paper reports, with 95 %
+    bootstrap intervals.
 
     Args:
-        name: of the benchmark; there is phyworld.
         system: a model's name or folder, or a folder of videos named like uniform-id-0000.mp4.
         out: folder for results.json, samples.csv and report.html (not needed for --write-inputs).
         num: clips of each law and split.
@@ -53,8 +53,6 @@ def main(
     from ..core.errors import UserError
     from .tables import Progress, print_table
 
-    if name != "phyworld":
-        raise UserError(f"there is no benchmark named {name!r}; there is phyworld")
     benchmark = PhyWorld(num=num, laws=laws, splits=splits, metrics=metrics or METRIC_NAMES, paper_compatible=paper_compatible)
     if write_inputs:
         benchmark.write_inputs(Path(system), size=size, num_frames=frames, condition_frames=given)
@@ -73,6 +71,74 @@ def main(
     print_table(result.table, f"PhyWorld: {system}", [c for c in _TERMINAL if c in (metrics or METRIC_NAMES)] or None)
     _print_paper(result.protocol["paper"])
     print(report)
+
+
+def study(
+    *,
+    study: str,
+    size: tuple[str, ...] = ("nano",),
+    steps: int | None = None,
+    videos: tuple[int, ...] = (),
+    num: int = 256,
+    resolution: int | None = None,
+    frames: int | None = None,
+    seed: int = 0,
+    codec: str = "",
+    points: tuple[str, ...] = (),
+    out: str = "runs/phyworld",
+    paper_compatible: bool = False,
+    dry_run: bool = False,
+    report_only: bool = False,
+    json: bool = False,
+) -> None:
+    """Rerun a study of PhyWorld: train what is missing, ask it, and write the paper's figure or table beside ours.
+
+    Killed in any way, the same command goes on where it stopped; what is done is never done again, and models that several
+    studies share are trained once in one folder. Two commands may work in one folder at a time.
+
+    Args:
+        study: its name, or all.
+        size: of the network: nano, S, B, L, XL, or toy for the machinery in seconds; several for the study of scaling.
+        steps: of training; by default 3,000 at nano, and the paper's 100,000 from S on.
+        videos: training videos of a model; several for the study of scaling. By default 3,000 at nano, 30,000 from S on.
+        num: about as many test clips a test; grids are as fine as that allows.
+        resolution: side of the frames in px; by default 64 at nano, 128 from S on.
+        frames: frames of a clip; by default 33 at nano, 31 from S on.
+        seed: of training clips and weights.
+        codec: a trained codec's name or folder; needed from S on.
+        points: train and ask only these of the study's models, by name (gap-* stands for several); --dry-run lists them.
+        out: folder of models, rows and pages.
+        paper_compatible: judge velocities, beside our own way, as the released evaluator does at 256 px.
+        dry_run: say what would be trained, what is there already and how long the rest takes, and stop.
+        report_only: write the page from what is there; what is missing is named.
+        json: print the result as JSON.
+    """
+    from pathlib import Path
+
+    from ..studies import STUDIES, Budget
+    from ..studies.store import Store
+    from .studies import chosen, report, show_plan, train
+
+    budget = Budget(
+        size=size, steps=steps, videos=videos, num=num, resolution=resolution, num_frames=frames, seed=seed, codec=codec,
+        paper_compatible=paper_compatible,
+    )  # fmt: skip
+    asked = chosen(study, STUDIES, budget, points)
+    if dry_run:
+        show_plan(asked, Store.open(Path(out), make=False), json)
+        return
+    store = Store.open(Path(out))
+    if not report_only:
+        train(asked, store)
+    report(asked, store, json, index=study == "all")
+
+
+VERBS: dict[str, Callable[..., Any]] = {"phyworld": phyworld}
+
+
+def variant(name: str, arguments: list[str]) -> tuple[Callable[..., Any], list[str]]:
+    """The command of a study where one is named: it has flags of its own."""
+    return (study if any(a.partition("=")[0] == "--study" for a in arguments) else VERBS[name]), arguments
 
 
 def _system(name: str, given: int):  # type: ignore[no-untyped-def]

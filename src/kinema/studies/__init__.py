@@ -1,0 +1,20 @@
+"""PhyWorld's studies: plans of models to train and clips to ask them about, tables and figures beside the paper's, its claims checked."""
+
+from __future__ import annotations
+
+from .budget import Budget
+from .found import Found
+from .gaps import GAPS
+from .judges import Judge, Motion
+from .page import Drawing, Sheet, write_index, write_page
+from .rows import Row, Rows, difference
+from .run import choose, found, plan, run
+from .store import Store
+from .study import Finding, Point, Study, Test
+
+STUDIES: dict[str, Study] = {study.name: study for study in (GAPS,)}
+
+__all__ = [
+    "STUDIES", "Budget", "Drawing", "Finding", "Found", "Judge", "Motion", "Point", "Row", "Rows", "Sheet", "Store", "Study", "Test",
+    "choose", "difference", "found", "plan", "run", "write_index", "write_page",
+]  # fmt: skip
