@@ -10,15 +10,17 @@ from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
+from .planar.phyre import Phyre, PhyreAmbiguity
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
 
-SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (Uniform, Parabola, Collision, Bounce, Attributes, Spatial, Temporal)}
+_WORLDS: tuple[type[World], ...] = (Uniform, Parabola, Collision, Bounce, Attributes, Spatial, Temporal, Phyre, PhyreAmbiguity)
+SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in _WORLDS}
 
 __all__ = [
-    "SCENARIOS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Spatial", "Temporal", "Uniform", "World", "make",
-    "rebuild", "remake", "scenario",
+    "SCENARIOS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Phyre", "PhyreAmbiguity", "Spatial", "Temporal", "Uniform",
+    "World", "make", "rebuild", "remake", "scenario",
 ]  # fmt: skip
 
 
