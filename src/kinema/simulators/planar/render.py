@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UserError
-from .scene import Look, Scene
+from .scene import Look, Scene, View
 from .shapes import BALL, Outline, outline
 
 Array = NDArray[np.float64]
@@ -101,40 +101,38 @@ def _draw(scene: Scene, fields: Sequence[str]) -> dict[str, NDArray[np.generic]]
 def _rgb(scene: Scene) -> NDArray[np.uint8]:
     rounding, first = scene.style.rounding, (scene.still + scene.moving)[:1]
 
-    def paint(image: NDArray[np.uint8], n: int, frames: list[tuple[int, int]]) -> None:
+    def paint(image: NDArray[np.uint8], n: int, views: list[View]) -> None:
         cover = scene.cover[n][:, None]
         color = cover * scene.color[scene.starts[n], n, :, None, None].astype(cover.dtype)
         rest = 1 - cover
         if n in first:  # nothing lies below but the white ground
             patch = (rest * 255 + color + rounding).astype(np.uint8)
-            for t, run in frames:
-                rows, cols = scene.place(n, t)
+            for t, run, rows, cols in views:
                 image[t, :, rows, cols] = patch[run]
         else:
-            for t, run in frames:
-                rows, cols = scene.place(n, t)
+            for t, run, rows, cols in views:
                 image[t, :, rows, cols] = rest[run] * image[t, :, rows, cols] + color[run] + rounding
 
     return _painted(scene, np.full((1, 3, scene.size, scene.size), 255, np.uint8), paint)
 
 
 def _ids(scene: Scene) -> NDArray[np.uint8]:
-    def paint(ids: NDArray[np.uint8], n: int, frames: list[tuple[int, int]]) -> None:
-        for t, run in frames:
-            np.copyto(ids[t][scene.place(n, t)], n + 1, where=scene.inside[n][run])
+    def paint(ids: NDArray[np.uint8], n: int, views: list[View]) -> None:
+        for t, run, rows, cols in views:
+            np.copyto(ids[t, rows, cols], n + 1, where=scene.inside[n][run])
 
     return _painted(scene, np.zeros((1, scene.size, scene.size), np.uint8), paint)
 
 
 def _painted(
-    scene: Scene, ground: NDArray[np.uint8], paint: Callable[[NDArray[np.uint8], int, list[tuple[int, int]]], None]
+    scene: Scene, ground: NDArray[np.uint8], paint: Callable[[NDArray[np.uint8], int, list[View]], None]
 ) -> NDArray[np.uint8]:
     """What never changes is painted on the ground [1,...] once, the rest on a copy of it for every frame."""
     for n in scene.still:
-        paint(ground, n, scene.seen(n)[:1])
+        paint(ground, n, scene.views[n][:1])
     image = np.repeat(ground, scene.frames, 0)
     for n in scene.moving:
-        paint(image, n, scene.seen(n))
+        paint(image, n, scene.views[n])
     return image
 
 
@@ -144,15 +142,16 @@ def _flow(scene: Scene, *, forward: bool) -> NDArray[np.float32]:
     late, sign = (0, 1) if forward else (1, -1)
     for i, n in enumerate(scene.moving):
         x, y = scene.offsets(n, pairs + late)
-        drift = np.stack(scene.drift(n, x, y, pairs[:, None, None], sign), 1).astype(np.float32)
-        inside = scene.inside[n][scene.run[n][late : scene.frames - 1 + late]]
-        patch = np.where(inside[:, None], drift, np.float32(0)) if i == 0 else drift  # what later bodies cover is painted over
-        for t in np.flatnonzero(scene.inview[late:, n][: scene.frames - 1]).tolist():
-            rows, cols = scene.place(n, t + late)
+        patch = np.stack(scene.drift(n, x, y, pairs[:, None, None], sign), 1).astype(np.float32)
+        if i == 0:  # what later bodies cover is painted over
+            patch = np.where(scene.inside[n][scene.run[n][pairs + late], None], patch, np.float32(0))
+        for t, run, rows, cols in scene.views[n]:
+            if not 0 <= t - late < len(flow):
+                continue
             if i == 0:
-                flow[t, :, rows, cols] = patch[t]
+                flow[t - late, :, rows, cols] = patch[t - late]
             else:
-                np.copyto(flow[t, :, rows, cols], patch[t], where=inside[t])
+                np.copyto(flow[t - late, :, rows, cols], patch[t - late], where=scene.inside[n][run])
     return flow
 
 
@@ -160,8 +159,9 @@ def _occlusion(scene: Scene, ids: NDArray[np.uint8]) -> Bools:
     """Where each pixel's point is hidden one frame later: tested against the bodies above it, not against the next mask."""
     stays = np.zeros(scene.count + 1, bool)
     stays[[0, *(n + 1 for n in range(scene.count) if len(scene.starts[n]) == 1)]] = True
-    # What stays in its place is hidden where another id is; the ground, which is most of it, by a simpler test.
-    hidden: Bools = (ids[1:] > ids[:-1]) & stays[ids[:-1]] if stays[1:].any() else (ids[1:] > 0) & (ids[:-1] == 0)
+    hidden: Bools = ids[1:] > ids[:-1]
+    place = np.flatnonzero(hidden)  # what stays where it is, the ground too, is hidden where another id comes to lie
+    hidden.reshape(-1)[place] = stays[ids[:-1].reshape(-1)[place]]
     for n in np.flatnonzero(~stays[1:]).tolist():
         _hide(scene, n, ids, hidden)
     return hidden
@@ -172,11 +172,12 @@ def _hide(scene: Scene, n: int, ids: NDArray[np.uint8], hidden: Bools) -> None:
     after, bound = scene.center[1:, n], scene.bound[n]
     leaves = ((after < bound) | (after > scene.size - bound)).any(-1)
     covered = scene.near[1:, n, n + 1 :].any(-1)
-    frames = np.flatnonzero(scene.inview[:-1, n] & (leaves | covered | scene.cut[:, n]))
-    if not len(frames):
+    asked = scene.inview[:-1, n] & (leaves | covered | scene.cut[:, n])
+    own = [ids[t, rows, cols] == n + 1 for t, _, rows, cols in scene.views[n] if t < len(asked) and asked[t]]
+    if not own:
         return
-    own = np.stack([ids[t][scene.place(n, t)] == n + 1 for t in frames.tolist()])
-    f, row, col = np.nonzero(own)
+    frames = np.flatnonzero(asked)
+    f, row, col = np.nonzero(np.stack(own))
     (x, y), t = scene.offsets(n, frames), frames[f]
     x, y = x[f, 0, col], y[f, row, 0]
     u, v = scene.drift(n, x, y, t)

@@ -14,6 +14,7 @@ from .shapes import UPRIGHT, Disc, Outline, Polygon, Turn
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+View = tuple[int, int, slice, slice]  # a frame, the run it is of, rows and columns of a body's window
 Patch = tuple[NDArray[np.floating[Any]], Bools]  # covered shares and what is inside, both [k,h,w]
 
 
@@ -57,9 +58,9 @@ class Scene:
     """Bodies in px, y down, each with a window that holds it in every frame.
 
     Frames in which a body's pose, outline and colour stay the same are one run, drawn once: `run[n]` [t] numbers them,
-    `starts[n]` are their first frames, `cover[n]` and `inside[n]` [runs,k,k] what is covered of the window at
-    `corner[n]` [t,2]. `still` are bodies that never change and lie under all that do and come near them, `moving` the
-    others; painting first those and then these gives the order of the bodies.
+    `starts[n]` are their first frames, `cover[n]` and `inside[n]` [runs,k,k] say what is covered of the window, whose left
+    upper pixel is `corner[n]` [t,2]. `views[n]` are the frames in which the body may be in view. `still` are bodies that
+    never change and lie over none that does, `moving` the others: painting first those and then these keeps the order.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Scene:
         self._windows()
         self._runs()
         self._layers()
+        self.views = [self._views(n) for n in range(self.count)]
         patches = [self._patch(n) for n in range(self.count)]
         self.cover, self.inside = [cover for cover, _ in patches], [inside for _, inside in patches]
 
@@ -102,7 +104,7 @@ class Scene:
             np.clip(np.floor(self.center[:, n] - k / 2 + 0.5).astype(int), 0, self.size - k) for n, k in enumerate(self.window)
         ]
         reach = self.bound[:, None] + 1.0
-        self.inview = ((self.center > -reach) & (self.center < self.size + reach)).all(-1) & self.there
+        self.inview: Bools = ((self.center > -reach) & (self.center < self.size + reach)).all(-1) & self.there
 
     def _runs(self) -> None:
         changed = (np.diff(self.center, axis=0) != 0).any(-1) | (self.color[1:] != self.color[:-1]).any(-1) | self.cut
@@ -123,6 +125,11 @@ class Scene:
         for n in range(self.count):
             lies_over = any(beside[n, below] for below in self.moving)
             (self.moving if len(self.starts[n]) > 1 or lies_over else self.still).append(n)
+
+    def _views(self, n: int) -> list[View]:
+        k, run, corner = self.window[n], self.run[n].tolist(), self.corner[n].tolist()
+        frames = np.flatnonzero(self.inview[:, n]).tolist()
+        return [(t, run[t], slice(corner[t][1], corner[t][1] + k), slice(corner[t][0], corner[t][0] + k)) for t in frames]
 
     def _patch(self, n: int) -> Patch:
         look, starts = self.looks[n], self.starts[n]
@@ -145,17 +152,6 @@ class Scene:
     def turned(self, n: int, frames: NDArray[np.intp]) -> Turn:
         """Cosine and sine of body n's angle in these frames, shaped as `frames`."""
         return UPRIGHT if self.angle is None else (np.cos(self.angle[frames, n]), np.sin(self.angle[frames, n]))
-
-    def place(self, n: int, t: int) -> tuple[slice, slice]:
-        """Rows and columns of body n's window in frame t."""
-        x, y = self.corner[n][t]
-        k = self.window[n]
-        return slice(y, y + k), slice(x, x + k)
-
-    def seen(self, n: int) -> list[tuple[int, int]]:
-        """The frames in which body n may be in view, each with its run."""
-        frames = np.flatnonzero(self.inview[:, n])
-        return list(zip(frames.tolist(), self.run[n][frames].tolist(), strict=True))
 
     def drift(self, n: int, x: Array, y: Array, frames: NDArray[np.intp], sign: int = 1) -> tuple[Array, Array]:
         """How far in px, y down, points that belong to body n, at offset (x, y), y up, from its centre, go with it from

@@ -110,13 +110,11 @@ class Polygon:
     vertices: tuple[Point, ...]
 
     def __post_init__(self) -> None:
-        corners = np.array(self.vertices, float)
-        if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
+        if len(self.vertices) < 3 or any(len(vertex) != 2 for vertex in self.vertices):
             raise UserError(f"a polygon needs at least three vertices (x, y), got {self.vertices}")
-        along = np.roll(corners, -1, 0) - corners
-        ahead = np.roll(along, -1, 0)
-        bends = np.arctan2(along[:, 0] * ahead[:, 1] - along[:, 1] * ahead[:, 0], (along * ahead).sum(1))
-        if not ((bends > 0).all() and math.isclose(bends.sum(), 2 * math.pi)):
+        along = [(bx - ax, by - ay) for (ax, ay), (bx, by) in self._sides()]
+        bends = [math.atan2(ux * vy - uy * vx, ux * vx + uy * vy) for (ux, uy), (vx, vy) in zip(along, (*along[1:], along[0]), strict=True)]
+        if not (min(bends) > 0 and math.isclose(sum(bends), 2 * math.pi)):
             raise UserError(f"a polygon must be convex, with its vertices counter-clockwise, got {self.vertices}")
 
     @classmethod
@@ -131,17 +129,17 @@ class Polygon:
 
     @property
     def area(self) -> float:
-        pairs = zip(self.vertices, (*self.vertices[1:], self.vertices[0]), strict=True)
-        return sum(ax * by - ay * bx for (ax, ay), (bx, by) in pairs) / 2
+        return sum(ax * by - ay * bx for (ax, ay), (bx, by) in self._sides()) / 2
 
     @cached_property
     def edges(self) -> Array:
         """[m,5]: each edge's direction, outward normal, and distance along that normal."""
-        corners = np.array(self.vertices, float)
-        along = np.roll(corners, -1, 0) - corners
-        along /= np.linalg.norm(along, axis=1)[:, None]
-        normal = np.stack([along[:, 1], -along[:, 0]], 1)
-        return np.concatenate([along, normal, (normal * corners).sum(1)[:, None]], 1)
+        rows = []
+        for (ax, ay), (bx, by) in self._sides():
+            length = math.hypot(bx - ax, by - ay)
+            ux, uy = (bx - ax) / length, (by - ay) / length
+            rows.append((ux, uy, uy, -ux, uy * ax - ux * ay))
+        return np.array(rows)
 
     @cached_property
     def thickness(self) -> float:
@@ -162,6 +160,9 @@ class Polygon:
 
     def scaled(self, factor: float) -> Polygon:
         return Polygon(tuple((x * factor, y * factor) for x, y in self.vertices))
+
+    def _sides(self) -> list[tuple[Point, Point]]:
+        return list(zip(self.vertices, (*self.vertices[1:], self.vertices[0]), strict=True))
 
     def _beyond_edges(self, x: Array, y: Array, turn: Turn, dtype: Any) -> Array:
         """The largest signed distance to a line through an edge: that to the rim, but around the corners outside."""
