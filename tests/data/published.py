@@ -33,15 +33,17 @@ def rendered(
     positions: Array, radii: Sequence[float], size: int, colors: Sequence[Any] = (RED, BLUE), squares: bool = False
 ) -> torch.Tensor:
     """Frames [t,3,h,w]: a grid from 0 to 10 m with both ends on pixel centres, edges softened inwards, y up."""
-    x, y = np.meshgrid(np.linspace(0, 10, size), np.linspace(0, 10, size))
-    frames = np.full((len(positions), size, size, 3), 255.0)
+    grid = np.linspace(0, 10, size)
+    frames = np.full((len(positions), 3, size, size), 255.0)
     for n, radius in enumerate(radii):
-        dx, dy = (axis - positions[:, n, i, None, None] for i, axis in enumerate((x, y)))
+        dx, dy = grid - positions[:, n, 0, None, None], grid[:, None] - positions[:, n, 1, None, None]
         cover = np.clip((radius**2 - dx**2 - dy**2) / (0.03 * radius**2), 0, 1)
         if squares:
             cover = ((np.abs(dx) <= radius) & (np.abs(dy) <= radius)).astype(float)
-        frames = (1 - cover[..., None]) * frames + cover[..., None] * np.array(colors[n])
-    return torch.from_numpy(frames[:, ::-1].astype(np.uint8).transpose(0, 3, 1, 2).copy())
+        for channel, level in enumerate(colors[n]):
+            if level != 255 or n:
+                frames[:, channel] = (1 - cover) * frames[:, channel] + cover * level
+    return torch.from_numpy(frames[:, :, ::-1].astype(np.uint8))
 
 
 def written(path: Path, init: Array, positions: Array, videos: Sequence[bytes], chunk: int = 1000, merged: bool = True) -> Path:

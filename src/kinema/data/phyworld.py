@@ -244,14 +244,18 @@ def _recognise(init: Array, position: Array, given: str | None, where: str) -> s
     extra = LAYOUTS[fitting[0]].columns[2:] if LAYOUTS[fitting[0]].balls == 1 else ()
     if extra and not np.isin(init[:, 2:], (0, 1)).all():
         raise UserError(f"{where}: has rows of {init.shape[1]} numbers, but the last say no {' and '.join(extra)}: these are 0 or 1")
-    return fitting[0] if len(fitting) == 1 else _law(position, where)
+    if len(fitting) == 1:
+        return fitting[0]
+    law = law_of(position)
+    if law is None:
+        raise UserError(f"{where}: holds a ball that moves neither evenly nor on a parabola: name the layout ({', '.join(fitting)})")
+    return law
 
 
-def _law(position: Array, where: str) -> str:
-    """Uniform motion or parabola, told by the accelerations of positions [k,t,2]."""
-    if position.shape[1] >= 3:
-        pull = np.diff(position, 2, axis=1) / DT**2
-        for name, gravity in (("uniform", 0.0), ("parabola", _GRAVITY)):
-            if np.nanmax(np.abs(pull - [0.0, gravity])) < 0.05:
-                return name
-    raise UserError(f"{where}: holds a ball that moves neither evenly nor on a parabola: name the layout (uniform, parabola or bounce)")
+def law_of(position: Array) -> str | None:
+    """Uniform motion or parabola, told by the accelerations of positions [k,t,2]; None where it is neither."""
+    if position.shape[1] < 3:
+        return None
+    pull = np.diff(position, 2, axis=1) / DT**2
+    fits = (name for name, gravity in (("uniform", 0.0), ("parabola", _GRAVITY)) if np.nanmax(np.abs(pull - [0.0, gravity])) < 0.05)
+    return next(fits, None)
