@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..benchmarks.table import Figure
 from .study import Finding, Verdict
 
-MISSING = "models of this claim are missing"
+MISSING = "models of this claim are missing, or nothing can be read off their dreams"
 
 
 def known(*figures: Figure) -> bool:
