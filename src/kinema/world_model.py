@@ -221,7 +221,8 @@ class WorldModel:
 
     def _told(self, given: Mapping[str, Any], count: int, total: int) -> dict[str, Value]:
         """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
-        told = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
+        values = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
+        told = {name: value for name, value in values.items() if bool(value.present.any())}
         more = windows(total, self.num_frames, self.condition_frames) > 1
         for name, condition in self.blueprint.told.items():
             if condition.drop > 0:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from kinema import WorldModel, cli
+from kinema.conditions import Frames, State, Text
 from kinema.core.config import from_json, to_json
 from kinema.core.video import read_video, video_bytes, write_png, write_video
+from kinema.experts import T5
 from kinema.recipes import RECIPES, planar
+from kinema.sampling import Without
 from kinema.simulators import make, scenario
 from kinema.training import Stage
 
@@ -117,9 +122,73 @@ def test_what_cannot_be_dreamt_on_is_refused(model: Path, tmp_path: Path, capsys
         (str(picture), "first 3 frames (0.3 s) of a video, got an image"),
         (str(slow), "--dt"),
         (str(slow), "--dt must be above 0 s, got 0", "--dt", "0"),
-        ("gravity", "neither a file nor a scenario (uniform, parabola, collision, bounce)"),
+        ("gravity", "neither a file nor a scenario (uniform, parabola, collision, bounce"),
     ):
         assert cli.main(["dream", str(model), "--from", source, "--out", str(out), *more]) == 2
+        assert words in capsys.readouterr().err
+        assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def told(tiny_t5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes a state and a text, whose every weight counts."""
+    stage = planar.tiny()
+    conditions = (Frames(3), State(2), Text(T5(str(tiny_t5))))
+    blueprint = replace(stage.blueprint, conditions=conditions, sources=(Without("text"),))
+    torch.manual_seed(0)
+    codec, network = blueprint.build()
+    assert network is not None
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    folder = tmp_path_factory.mktemp("told") / "model"
+    WorldModel(blueprint, codec, network).save_pretrained(folder)
+    return folder
+
+
+def test_a_dream_is_told_in_words_and_numbers(told: Path, tmp_path: Path) -> None:
+    """By flags, from a file, or by the scenario it begins as: the same bytes as in Python."""
+    rows = [[2.0, 5.0, 3.0, 0.0, 1.0], [7.5, 5.0, -2.0, 0.0, 0.8]]
+    (tmp_path / "state.json").write_text(json.dumps(rows))
+    world = WorldModel.from_pretrained(told)
+    b = world.blueprint
+    clip = make(scenario("collision", size=b.size, num_frames=b.num_frames, dt=b.dt, fps=b.fps), 0, 0, ("rgb",))
+    video = tmp_path / "in.mp4"
+    write_video(video, clip.rgb, clip.fps, dt=clip.dt)
+    shown = clip.only("rgb")
+    cases: dict[str, tuple[list[str], dict[str, Any]]] = {
+        "nothing": (["--from", str(video)], {}),
+        "text": (["--from", str(video), "--text", "A ball.", "--guidance", "text=1"], {"text": "A ball.", "guidance": {"text": 1.0}}),
+        "state": (["--from", str(video), "--state", "2,5,3,0,1; 7.5,5,-2,0,0.8"], {"state": rows}),
+        "file": (["--from", str(video), "--state", str(tmp_path / "state.json")], {"state": rows}),
+        "scenario": (["--from", "collision"], {"state": clip, "text": clip}),
+        "scenario-told": (["--from", "collision", "--text", "A red ball."], {"state": clip, "text": "A red ball."}),
+    }
+    films = {}
+    for name, (flags, given) in cases.items():
+        out = tmp_path / f"{name}.mp4"
+        assert cli.main(["dream", str(told), *flags, "--out", str(out)]) == 0
+        dream = world.dream(shown, **given)
+        films[name] = out.read_bytes()
+        assert films[name] == video_bytes(dream.rgb, dream.fps, dt=dream.dt, given=3), name
+    assert len(set(films.values())) == 5
+    assert films["state"] == films["file"]
+
+
+def test_what_cannot_be_told_is_refused(told: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.json").write_text("[[1, 2")
+    (tmp_path / "odd.json").write_text('{"x": 1}')
+    out = tmp_path / "out.mp4"
+    for which, flags, words in (
+        (told, ["--state", "1,2,x"], "--state takes x,y,vx,vy,r;... in m and m/s or a JSON file, got '1,2,x'"),
+        (told, ["--state", "1,2,3"], "rows of 5 numbers [x, y, vx, vy, r] were expected"),
+        (told, ["--state", str(tmp_path / "bad.json")], "bad.json: cannot be read as JSON"),
+        (told, ["--state", str(tmp_path / "gone.json")], "gone.json: cannot be read as JSON"),
+        (told, ["--state", str(tmp_path / "odd.json")], "rows of 5 numbers [x, y, vx, vy, r] were expected"),
+        (model, ["--text", "a ball"], "this model takes the conditions frames, not text"),
+        (model, ["--state", "1,2,3,4,5"], "this model takes the conditions frames, not state"),
+    ):
+        assert cli.main(["dream", str(which), "--from", "collision", *flags, "--out", str(out)]) == 2
         assert words in capsys.readouterr().err
         assert not out.exists()
 

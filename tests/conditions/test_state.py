@@ -89,6 +89,7 @@ def test_what_cannot_be_is_refused():
         r"rows of 5 numbers .* got 'here'": "here",
         r"rows of 5 numbers .* got \[\]": [],
         r"rows of 5 numbers .* got 7": 7,
+        r"radii must be above 0 m, got 1, -1": [RED, [*RED[:4], -1]],
         r"2 states were given for 3 clips": [[RED], [BLUE]],
     }  # fmt: skip
     for sentence, given in refused.items():

@@ -113,6 +113,19 @@ def test_a_sentence_for_every_body_in_its_colour():
     assert describe(plain).startswith("A ball of radius")
 
 
+@pytest.mark.parametrize(("shape", "said"), [(0, "A red ball of radius"), (1, "A red square of half side"), (2, "A red ring of radius")])
+def test_shapes_have_names(shape, said):
+    one = {**bodies((1, 2, 1, 0, 0.5)), "shape": torch.tensor([[shape]])}
+    assert describe(one).startswith(f"{said} 0.50 m at (1.00, 2.00) m")
+
+
+def test_bodies_without_a_name_are_refused():
+    one = bodies((1, 2, 1, 0, 0.5))
+    for more in ({"shape": torch.tensor([[3]])}, {"length": torch.tensor([[0.4]])}):
+        with pytest.raises(UserError, match="only balls, squares and rings can be described"):
+            describe({**one, **more})
+
+
 def test_the_numbers_of_a_description_are_the_clips(condition):
     """Read back off the words, they are the state at the first frame to the digits printed."""
     import re

@@ -137,6 +137,44 @@ def test_the_noise_depends_on_the_step_alone_and_the_conditions_arrive():
     assert torch.equal(seen[0][0], seen[1][0])
 
 
+def heard(given, key="drop"):
+    """The conditions as they reach the network in a step, and what else it sees."""
+    seen = {}
+
+    def network(x, tau, conditions):
+        seen.update(conditions, x=x, tau=tau)
+        return Prediction(torch.zeros_like(x))
+
+    next(Denoise().losses(network, given, context(key)))
+    return seen
+
+
+def told(drop, b=N):
+    data = torch.zeros(b, 1, 1, 1, 1)
+    given = {name: Value(torch.ones(b, 1), torch.arange(b) % 4 > 0) for name in ("state", "text")}
+    return Encoded(Latents(data), given, drop)
+
+
+def test_conditions_are_dropped_as_often_as_asked_each_by_itself():
+    kept = {name: heard(told({"state": 0.1, "text": 0.3}))[name].present for name in ("state", "text")}
+    there = torch.arange(N) % 4 > 0
+    assert not any(present[~there].any() for present in kept.values())  # what is absent stays so
+    state, text = (kept[name][there] for name in ("state", "text"))
+    assert float(state.float().mean()) == pytest.approx(0.9, abs=0.01)
+    assert float(text.float().mean()) == pytest.approx(0.7, abs=0.01)
+    assert float((state & text).float().mean()) == pytest.approx(0.63, abs=0.01)
+    assert torch.equal(heard(told({}))["state"].present, there)
+
+
+def test_what_is_dropped_depends_on_the_step_alone_and_leaves_the_noise_as_it_is():
+    whole, thinned, again, other = (heard(told({"text": d}, b=64), key) for d, key in ((0, "a"), (0.5, "a"), (0.5, "a"), (0.5, "b")))
+    assert torch.equal(thinned["text"].present, again["text"].present)
+    assert not torch.equal(thinned["text"].present, other["text"].present)
+    assert torch.equal(thinned["x"], whole["x"])
+    assert torch.equal(thinned["tau"], whole["tau"])
+    assert torch.equal(thinned["state"].present, whole["state"].present)
+
+
 def test_the_error_is_told_apart_by_time():
     objective = Denoise(path=Linear(), predict="x0", times=HighNoise(terminal=1.0))
     (loss,) = objective.losses(lambda x, tau, c: Prediction(torch.zeros_like(x)), batch(), context())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json as _json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from ..core.clip import Clip
 from ..core.errors import UserError
+from ..core.files import read_json
 from ..core.video import fit, read_video, write_video
 from ..simulators import SCENARIOS, make, scenario
 from ..world_model import WorldModel
@@ -27,6 +28,8 @@ def main(
     frames: int | None = None,
     steps: int | None = None,
     guidance: tuple[str, ...] = (),
+    text: str | None = None,
+    state: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
     json: bool = False,
@@ -46,6 +49,9 @@ def main(
         frames: length of the dream; beyond the training window it is dreamt window by window.
         steps: of the sampler; the model's own if not given.
         guidance: name=weight, any number of them.
+        text: what happens, in words, for a model that takes text; of a scenario, what its clip says unless given.
+        state: the bodies at the first frame for a model that takes a state, "x,y,vx,vy,r;..." in m and m/s or a JSON file
+            [[x, y, vx, vy, r], ...]; of a scenario, its clip's unless given.
         seed: of the dream's noise (and of the scenario).
         overwrite: replace the file if it is there.
         json: print what was done as JSON.
@@ -57,7 +63,10 @@ def main(
         raise UserError(f"{target} is already there; use --overwrite to replace it")
     world = WorldModel.from_pretrained(model)
     shown = _scenario(world, source, split, seed, index) if source in SCENARIOS else _video(world, source, start, dt)
-    dream = world.dream(shown, num_frames=frames, steps=steps, guidance=_weights(guidance), seed=seed)
+    told: dict[str, Any] = dict.fromkeys(world.takes, shown) if source in SCENARIOS else {}
+    told |= {} if text is None else {"text": text}
+    told |= {} if state is None else {"state": _state(state)}
+    dream = world.dream(shown, num_frames=frames, steps=steps, guidance=_weights(guidance), seed=seed, **told)
     write_video(target, dream.rgb, dream.fps, dt=dream.dt, given=world.condition_frames)
     said = {"out": out, "frames": dream.num_frames, "fps": dream.fps, "dt": dream.dt, **dream.meta}
     given = world.condition_frames
@@ -86,6 +95,16 @@ def _video(world: WorldModel, source: str, start: int, dt: float | None) -> Clip
     if clip.num_frames > 1 and abs(clip.dt - b.dt) > 1e-6:
         clip = fit(clip, b.size, fps=clip.fps * clip.dt / b.dt)
     return fit(clip, b.size).replace(fps=b.fps, dt=b.dt)
+
+
+def _state(given: str) -> Any:
+    """Rows of numbers, from a JSON file or written out."""
+    if given.endswith(".json"):
+        return read_json(Path(given))
+    try:
+        return [[float(number) for number in body.split(",")] for body in given.strip("; ").split(";")]
+    except ValueError:
+        raise UserError(f"--state takes x,y,vx,vy,r;... in m and m/s or a JSON file, got {given!r}") from None
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, float]:

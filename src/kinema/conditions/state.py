@@ -123,4 +123,6 @@ def _rows(state: Any) -> Tensor:
         rows = torch.empty(0)
     if rows.ndim != 2 or not len(rows) or rows.shape[1] != len(NUMBERS):
         raise UserError(f"state: rows of {len(NUMBERS)} numbers [{', '.join(NUMBERS)}] were expected, one per body, got {state!r}")
+    if not bool((rows[:, 4] > 0).all()):
+        raise UserError(f"state: radii must be above 0 m, got {', '.join(f'{r:g}' for r in rows[:, 4].tolist())}")
     return rows

@@ -26,6 +26,9 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
 }  # fmt: skip
 
 
+KINDS = (("ball", "radius"), ("square", "half side"), ("ring", "radius"))  # of bodies["shape"] 0, 1, 2, and what "radius" is there
+
+
 @part
 class Text:
     """Words, encoded by a frozen network (PhyWorld's text condition: T5).
@@ -132,16 +135,21 @@ def describe(bodies: Mapping[str, Tensor]) -> str:
     for key in ("position", "velocity", "radius"):
         if key not in bodies:
             raise UserError(f"text: to be described, bodies must have position, velocity and radius; these have {', '.join(bodies)}")
-    colors = bodies["color"][0] if "color" in bodies else [None] * bodies["radius"].shape[1]
-    rows = zip(bodies["position"][0], bodies["velocity"][0], bodies["radius"][0], colors, strict=True)
-    return " ".join(_sentence(x.tolist(), v.tolist(), float(r), color) for x, v, r, color in rows)
+    if "length" in bodies or ("shape" in bodies and not bool((bodies["shape"][0] < len(KINDS)).all())):
+        raise UserError("text: only balls, squares and rings can be described, and there are other bodies in this clip")
+    nothing = [None] * bodies["radius"].shape[1]
+    colors = bodies["color"][0] if "color" in bodies else nothing
+    shapes = bodies["shape"][0] if "shape" in bodies else nothing
+    rows = zip(bodies["position"][0], bodies["velocity"][0], bodies["radius"][0], colors, shapes, strict=True)
+    return " ".join(_sentence(x.tolist(), v.tolist(), float(r), color, int(shape or 0)) for x, v, r, color, shape in rows)
 
 
-def _sentence(x: Sequence[float], v: Sequence[float], r: float, color: Tensor | None) -> str:
-    kind = "ball" if color is None else f"{_color(color)} ball"
-    place = ", ".join(f"{value:.2f}" for value in x)
+def _sentence(x: Sequence[float], v: Sequence[float], r: float, color: Tensor | None, shape: int) -> str:
+    kind, extent = KINDS[shape]
+    kind = kind if color is None else f"{_color(color)} {kind}"
     article = "An" if kind[0] in "aeiou" else "A"
-    return f"{article} {kind} of radius {r:.2f} m at ({place}) m {_motion(v)}."
+    place = ", ".join(f"{value:.2f}" for value in x)
+    return f"{article} {kind} of {extent} {r:.2f} m at ({place}) m {_motion(v)}."
 
 
 def _motion(v: Sequence[float]) -> str:
