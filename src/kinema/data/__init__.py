@@ -1,10 +1,12 @@
 """Where Clips come from: simulated on the fly, dataset folders, folders of videos; and how dataset folders are made and checked."""
 
-from .dataset import Dataset, Fitted, Mixture, Simulated, Subset, split
+from .dataset import Dataset, Fitted, Mixture, Only, Simulated, Subset, split
+from .export import to_phyworld
 from .folder import Shards, Videos, open_dataset
 from .generate import Job, generate
 from .phyworld import PhyWorldFile
 
 __all__ = [
-    "Dataset", "Fitted", "Job", "Mixture", "PhyWorldFile", "Shards", "Simulated", "Subset", "Videos", "generate", "open_dataset", "split",
+    "Dataset", "Fitted", "Job", "Mixture", "Only", "PhyWorldFile", "Shards", "Simulated", "Subset", "Videos", "generate", "open_dataset",
+    "split", "to_phyworld",
 ]  # fmt: skip

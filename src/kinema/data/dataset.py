@@ -111,6 +111,27 @@ class Mixture(Dataset):
 
 
 @part
+class Only(Dataset):
+    """The clips of a dataset with these fields alone, so that clips of different worlds fit into one batch.
+
+    `fps` and `dt` [s], where given, stand in place of the clips' own: for what looks at pictures and not at time.
+    """
+
+    dataset: Dataset = field(kw_only=False)
+    fields: tuple[str, ...] = ("rgb",)
+    fps: float | None = None
+    dt: float | None = None
+
+    @property
+    def length(self) -> int | None:
+        return self.dataset.length
+
+    def read(self, index: int) -> Clip:
+        clip = self.dataset[index].only(*self.fields)
+        return clip.replace(fps=self.fps or clip.fps, dt=self.dt or clip.dt)
+
+
+@part
 class Subset(Dataset):
     """The clips of a dataset at `indices`, in that order."""
 

@@ -8,7 +8,7 @@ from ..codecs import VAE
 from ..data import Mixture, Simulated
 from ..metrics import LPIPS, PSNR, VelocityError, VelocityErrorOfMeans
 from ..objectives import Reconstruct
-from ..simulators import SCENARIOS, scenario
+from ..simulators import scenario
 from ..training import Stage, Train
 from ..world_model import Blueprint
 
@@ -18,13 +18,14 @@ SOURCES = (
     "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv 1312.6114",
 )
 
+BALLS = ("uniform", "parabola", "collision", "bounce")
 WINDOW = 13  # frames of a training cut: the first latent and three more hold all that a causal codec has to learn
 HELD_OUT = 1_000_003  # the seed of clips no training stream uses
 
 
 def worlds(size: int, num_frames: int, seed: int, weights: tuple[float, ...] | None = None) -> Mixture:
-    """Every planar scenario in and out of its training range: a codec must draw what a model may dream."""
-    drawn = [scenario(name, size=size, num_frames=num_frames, flip=True).split(split) for name in SCENARIOS for split in ("id", "ood")]
+    """Balls in and out of their training ranges: a codec must draw what a model may dream."""
+    drawn = [scenario(name, size=size, num_frames=num_frames, flip=True).split(split) for name in BALLS for split in ("id", "ood")]
     return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), weights=weights, seed=seed)
 
 
