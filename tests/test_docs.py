@@ -94,7 +94,8 @@ def test_the_readme_names_every_package() -> None:
 
 def test_every_part_is_in_the_table_of_parts() -> None:
     text = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
-    for package in ("core", "simulators", "codecs", "models", "objectives", "conditions", "metrics", "sampling", "data", "training"):
+    packages = ("core", "simulators", "experts", "codecs", "models", "objectives", "conditions", "metrics", "sampling", "data", "training")
+    for package in packages:
         module = importlib.import_module(f"kinema.{package}")
         for name in module.__all__:
             value = getattr(module, name)
