@@ -24,6 +24,7 @@ every = pytest.mark.parametrize(("name", "split"), CASES)
 each = pytest.mark.parametrize("name", SCENARIOS)
 every_planar = pytest.mark.parametrize(("name", "split"), [case for case in CASES if case[0] in PLANAR])
 each_planar = pytest.mark.parametrize("name", PLANAR)
+every_ranged = pytest.mark.parametrize(("name", "split"), [case for case in CASES if hasattr(SCENARIOS[case[0]], "radius_outside")])
 
 
 def clips(name: str, split: str, count: int = COUNT, seed: int = 5, fields: tuple[str, ...] | None = None, **options: object) -> list[Clip]:
@@ -111,28 +112,40 @@ def test_shapes_and_types(name: str) -> None:
 # --- the law -------------------------------------------------------------------------------------------------------------
 
 
+AREA = {0: torch.pi, 1: 4.0, 2: torch.pi * (1 - 0.6**2)}  # of a ball, a square (half side 1) and a ring of radius 1
+
+
 @every_planar
-def test_energy_and_momentum(name: str, split: str) -> None:
-    world = scenario(name)
-    gravity = torch.tensor(world.gravity, dtype=torch.float64)
-    for clip in clips(name, split, 8, fields=(), num_frames=64):
+@pytest.mark.parametrize("box2d", [False, True])
+def test_energy_and_momentum(name: str, split: str, box2d: bool) -> None:
+    gravity = torch.tensor(scenario(name).gravity, dtype=torch.float64)
+    for clip in clips(name, split, 8, fields=(), num_frames=64, box2d_compatible=box2d):
         body = {key: value.double() for key, value in clip.bodies.items()}
-        assert torch.allclose(body["mass"], torch.pi * body["radius"] ** 2, rtol=1e-12)
+        shape = clip.bodies.get("shape", torch.zeros_like(body["radius"]).long())
+        area = torch.tensor([AREA[code] for code in shape.flatten().tolist()], dtype=torch.float64).view(shape.shape)
+        assert torch.allclose(body["mass"], area * body["radius"] ** 2, rtol=1e-12)
         kinetic = (body["mass"] * body["velocity"].square().sum(-1)).sum(-1) / 2
         potential = -(body["mass"][..., None] * body["position"] * gravity).sum((-1, -2))
         assert torch.allclose(clip.energy, kinetic + potential, rtol=1e-12)
-        assert torch.allclose(clip.energy, clip.energy[:1], rtol=1e-10)
+        if box2d:  # inelastic impacts lose energy; that they do so rightly is tested on its own
+            assert (clip.energy.diff() <= 1e-10 * clip.energy.max()).all()
+        else:
+            assert torch.allclose(clip.energy, clip.energy[:1], rtol=1e-10)
         momentum = (body["mass"][..., None] * body["velocity"]).sum(1)
         time = torch.arange(64, dtype=torch.float64)[:, None] * clip.dt
         free = momentum[:1] + time * gravity * body["mass"][:1].sum()
-        wall = clip.contacts["bodies"].eq(-1).any(-1)
-        if not wall.any():
-            assert torch.allclose(momentum, free, atol=1e-10)
-        else:  # a wall gives its impulse along its normal, inwards, and nothing else
-            late = clip.contacts["time"] <= time
-            turns = (-1.0) ** torch.arange(len(wall))
-            assert torch.allclose((momentum - free)[:, 0].abs(), (late * turns * clip.contacts["impulse"]).sum(-1).abs(), atol=1e-10)
-            assert torch.allclose(momentum[:, 1], free[:, 1], atol=1e-12)
+        late = (clip.contacts["time"] <= time).double()  # [t,k]
+        pushed = late @ (clip.contacts["impulse"][:, None] * wall_normals(clip))
+        assert torch.allclose(momentum, free + pushed, atol=1e-9)
+
+
+def wall_normals(clip: Clip) -> torch.Tensor:
+    """The inward normal [k,2] of the wall that each contact is with, 0 where it is between bodies."""
+    point = clip.contacts["point"]
+    to_walls = torch.cat([point, WORLD - point], -1)  # left, bottom, right, top
+    assert (to_walls.min(-1).values[clip.contacts["bodies"][:, 1] < 0].abs() < 1e-9).all()
+    normals = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
+    return normals[to_walls.argmin(-1)] * (clip.contacts["bodies"][:, 1:] < 0)
 
 
 @pytest.mark.parametrize("split", SCENARIOS["parabola"].splits)
@@ -184,7 +197,7 @@ def inside(value: float, ranges: tuple[tuple[float, float], ...]) -> bool:
     return any(low <= value <= high for low, high in ranges)
 
 
-@every_planar
+@every_ranged
 def test_parameters_leave_their_ranges_where_the_split_says(name: str, split: str) -> None:
     world = scenario(name).split(split)
     seen = set()

@@ -14,7 +14,7 @@ from ..metrics import parse
 from ..metrics.parse import WHOLE, Array, colors_of
 from ..simulators import rebuild
 from ..simulators.planar import Planar
-from ..simulators.planar.motion import motion
+from ..simulators.planar.shapes import outline
 
 
 def given(truth: Clip, frames: int) -> Clip:
@@ -32,22 +32,25 @@ def textbook(truth: Clip, frames: int) -> Clip:
     """The law in closed form, started from what the first `frames` frames show, and rendered like the world itself.
 
     Radii, positions and velocities come from the parser (least squares over the given frames), masses from the radii,
-    gravity and walls from the scenario. `truth` needs rgb, and meta of its scenario; nothing after the given frames is
-    looked at. Raises UserError for a clip that does not come from a scenario.
+    gravity and walls from the scenario, shapes from the truth (balls where it states none). `truth` needs rgb, and meta of
+    its scenario; nothing after the given frames is looked at. Raises UserError for a clip that does not come from a scenario.
     """
     world = replace(world_of(truth), size=truth.size[0])  # a clip may have been resized since
-    seen = parse(given(truth, frames), colors=colors_of(truth) if truth.has("bodies") else None, subpixel=True)
+    stated = truth.bodies if truth.has("bodies") else {}
+    seen = parse(given(truth, frames), colors=colors_of(truth) if stated else None, subpixel=True)
     position, velocity, radius = fit(seen, world.gravity)
+    mass: Array = np.pi * radius**2  # by the area seen
+    bodies = {"color": seen.bodies["color"][:1]}
+    if "shape" in stated:
+        bodies["shape"] = stated["shape"][:1]
+        radius = np.sqrt(mass / [outline(code, 1.0).area for code in bodies["shape"][0].tolist()])
     times: Array = np.arange(truth.num_frames, dtype=float) * truth.dt
-    run = motion(position, velocity, radius, np.pi * radius**2, times, gravity=world.gravity, walls=world.walls)
-    shape = run.position.shape[:2]
-    bodies = {
-        "position": torch.from_numpy(run.position),
-        "radius": torch.from_numpy(np.broadcast_to(radius, shape).copy()),
-        "color": seen.bodies["color"][:1].expand(shape[0], -1, -1).clone(),
-    }
+    run = world.move(position, velocity, radius, mass, times)
+    bodies |= {"position": torch.from_numpy(run.position), "radius": torch.from_numpy(radius)[None]}
+    bodies = {key: value.expand(truth.num_frames, *value.shape[1:]).clone() for key, value in bodies.items()}
     rgb = world.render(bodies, ("rgb",))["rgb"]
-    return truth.only().replace(rgb=torch.cat([as_uint8(truth.rgb[:frames]), rgb[frames:]]), meta=_meta(truth, frames))
+    meta = _meta(truth, frames) | ({"render_width": world.size} if world.box2d_compatible else {})
+    return truth.only().replace(rgb=torch.cat([as_uint8(truth.rgb[:frames]), rgb[frames:]]), meta=meta)
 
 
 def fit(seen: Clip, gravity: tuple[float, float]) -> tuple[Array, Array, Array]:

@@ -21,12 +21,17 @@ class Camera:
     orthographic: bool = False
 
     @classmethod
-    def planar(cls, width_px: int, height_px: int, world_width: float, frames: int) -> Camera:
-        """The orthographic camera of a planar world, y up: u = x W / world_width, v = H - y W / world_width."""
-        scale = width_px / world_width
-        k = torch.tensor([[scale, 0.0, 0.0], [0.0, scale, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    def planar(cls, width_px: int, height_px: int, world_width: float, frames: int, *, linspace: bool = False) -> Camera:
+        """The orthographic camera of a planar world, y up: u = x W / world_width, v = H - y W / world_width.
+
+        Under `linspace`, PhyWorld's convention, the centres of the outer pixels are the edges of the world instead: x lies
+        at pixel x (W - 1) / world_width, whose centre is half a pixel on.
+        """
+        margin = 0.5 if linspace else 0.0
+        scale = (width_px - 2 * margin) / world_width
+        k = torch.tensor([[scale, 0.0, margin], [0.0, scale, margin], [0.0, 0.0, 1.0]], dtype=torch.float64)
         pose = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-        pose[1, 3] = height_px / scale
+        pose[1, 3] = (height_px - 2 * margin) / scale
         return cls(k.expand(frames, 3, 3).clone(), pose.expand(frames, 4, 4).clone(), orthographic=True)
 
     def to_camera(self, points: Tensor) -> Tensor:

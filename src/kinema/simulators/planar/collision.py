@@ -13,7 +13,7 @@ from ...core.errors import UserError
 from .grid import Level
 from .scenario import WORLD, Holes, Planar, Ranges, Splits, Start, as_array, between, draw_in, in_any
 
-_TRIES = 10_000
+_TRIES = 1000
 
 
 @part
@@ -25,7 +25,8 @@ class Collision(Planar):
 
     `speed_holes` and `radius_holes` are rectangles of (red, blue) values that are left out of every draw inside the
     training ranges (PhyWorld sec. 5.1); `split("speed_hole")` and `split("radius_hole")` draw from them alone, and a grid
-    walks through them. `height` of the line: the middle of the image, or drawn (as PhyWorld's generator does).
+    walks through them. `height` of the line: the middle of the image, or drawn (as PhyWorld's generator does, so always
+    if `box2d_compatible`).
     """
 
     name = "collision"
@@ -73,7 +74,8 @@ class Collision(Planar):
         gap = between(rng, low, high)
         x1 = between(rng, r1, r1 + room - gap)
         most = max(r1, r2) + 0.5
-        y = WORLD / 2 if self.height == "middle" else between(rng, most, WORLD - most)
+        drawn = self.height == "drawn" or self.box2d_compatible
+        y = between(rng, most, WORLD - most) if drawn else WORLD / 2
         return {"radius": [r1, r2], "speed": [v1, v2], "x": x1, "gap": gap, "y": y}
 
     def _two(self, rng: np.random.Generator, family: str, level: Level, holes: Holes) -> tuple[float, float]:

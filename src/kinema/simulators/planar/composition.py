@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +14,7 @@ from .grid import Level
 from .motion import elastic
 from .scenario import WORLD, Planar, Ranges, Splits, Start, as_array, between, check_ranges, to_wall
 
-_TRIES = 10_000
+_TRIES = 1000
 _MARGIN, _APART = 0.3, 0.2  # m, from the edge of the image and between two bodies on lines of their own
 _SOON = 2  # frames from a collision to the rebound that follows it
 
@@ -138,17 +139,26 @@ class Temporal(Planar):
         return {"radius": [radius], "speed": [speed], "x": [WORLD - radius - gap], "y": y, "color": [color]}
 
     def _collision(self, rng: np.random.Generator, radius: tuple[float, float], speed: tuple[float, float]) -> list[float] | None:
-        """Where both balls start, so that they collide and stay inside; None where the time drawn leaves no place."""
+        """Where both balls start, so that they collide and stay inside; None where these radii and speeds leave no place."""
         (r1, r2), (v1, v2) = radius, speed
-        impact = self.dt * rng.uniform(self.before, self.span - 1 - self.after)
-        rest = (self.span - 1) * self.dt - impact
         u1, u2 = elastic(r1**2, r2**2, v1, -v2)
-        # The place of contact c: red's centre is at c - r1 and blue's at c + r2 on impact, and each must fit at start and end.
-        low = max(2 * r1 + v1 * impact, 2 * r1 - u1 * rest, -u2 * rest)
-        high = WORLD - max(2 * r2 + v2 * impact, 2 * r2 + u2 * rest, u1 * rest)
-        if low > high:
+        end = (self.span - 1) * self.dt
+        # The place of contact c, as lines a + b t over the time of impact t: red's centre is at c - r1 and blue's at c + r2
+        # on impact, and each must lie inside at the start and at the end.
+        least = [(2 * r1, v1), (2 * r1 - u1 * end, u1), (-u2 * end, u2)]
+        most = [(WORLD - 2 * r2, -v2), (WORLD - 2 * r2 - u2 * end, u2), (WORLD - u1 * end, u1)]
+        soonest, latest = self.before * self.dt, end - self.after * self.dt
+        for a, b in [(low[0] - high[0], low[1] - high[1]) for low in least for high in most]:  # a + b t <= 0
+            if b > 0:
+                latest = min(latest, -a / b)
+            elif b < 0:
+                soonest = max(soonest, -a / b)
+            elif a > 0:
+                return None
+        if soonest > latest:
             return None
-        place = between(rng, low, high)
+        impact = between(rng, soonest, latest)
+        place = between(rng, max(a + b * impact for a, b in least), min(a + b * impact for a, b in most))
         return [place - r1 - v1 * impact, place + r2 + v2 * impact]
 
     def _rebound(self, rng: np.random.Generator, radius: tuple[float, float], speed: tuple[float, float]) -> list[float] | None:
@@ -160,14 +170,22 @@ class Temporal(Planar):
 
     def _blue_rebound(self, rng: np.random.Generator, radius: tuple[float, ...], speed: tuple[float, ...]) -> list[float] | None:
         (r1, r2), (v1, v2) = radius, speed
-        last = self.span - 1 - self.after
-        impact = self.dt * rng.uniform(self.before, last - _SOON)
-        wall = rng.uniform(impact + _SOON * self.dt, self.dt * last)
-        _, u2 = elastic(r1**2, r2**2, v1, -v2)
-        place = WORLD - 2 * r2 - u2 * (wall - impact)
-        x1, x2 = place - r1 - v1 * impact, place + r2 + v2 * impact
-        fits = u2 > 0 and x1 >= r1 and x2 <= WORLD - r2
-        return [x1, x2] if fits else None
+        u1, u2 = elastic(r1**2, r2**2, v1, -v2)
+        if u2 <= 0:
+            return None
+        room, last, soon = WORLD - 2 * (r1 + r2), (self.span - 1 - self.after) * self.dt, _SOON * self.dt
+        latest = [last * u2 / (u2 + v2), last - soon]  # blue must come from inside, and have time to go back
+        latest += [room / (v1 + v2)] if v1 + v2 > 0 else []
+        latest += [(room - u2 * soon) / v1] if v1 > 0 else []
+        alone = room / (v1 + v2) if u1 < 0 else math.inf  # by then red is at the other wall
+        latest += [alone * u2 / v2] if v2 > 0 else []
+        soonest = self.before * self.dt
+        if soonest > min(latest) or soon > alone:
+            return None
+        impact = between(rng, soonest, min(latest))
+        back = between(rng, max(soon, v2 * impact / u2), min(last - impact, (room - v1 * impact) / u2, alone))
+        place = WORLD - 2 * r2 - u2 * back
+        return [place - r1 - v1 * impact, place + r2 + v2 * impact]
 
     def _start(self, params: Mapping[str, Any]) -> Start:
         x, y, speed = params["x"], params["y"], params["speed"]

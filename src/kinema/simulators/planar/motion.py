@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,11 @@ class Contacts:
     bodies: list[tuple[int, int]] = field(default_factory=list)
     point: list[Array] = field(default_factory=list)
     impulse: list[float] = field(default_factory=list)
+
+    def since(self, start: float) -> Contacts:
+        """Those from time `start` on, which becomes time 0."""
+        first = bisect_left(self.time, start)
+        return Contacts([time - start for time in self.time[first:]], self.bodies[first:], self.point[first:], self.impulse[first:])
 
 
 @dataclass(frozen=True)

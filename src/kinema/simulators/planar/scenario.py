@@ -29,6 +29,7 @@ Holes = tuple[tuple[tuple[float, float], tuple[float, float]], ...]  # each (ran
 
 WORLD = 10.0  # m, width and height
 DEFAULT_DENSE = ("rgb", "segmentation", "flow", "occlusion")
+BOX2D_STEP, BOX2D_THRESHOLD = 0.01, 1.0  # s; m/s, the closing speed up to which its impacts are inelastic
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 Splits = Mapping[str, tuple[tuple[str, ...], ...]]
 ONE_BALL: Splits = {  # PhyWorld's levels of a scenario with one ball
@@ -58,6 +59,11 @@ class Planar(World):
     `outside` lists the alternatives a clip is drawn from, each naming the parameters that leave their training range;
     `split` sets it. `grid` gives some parameters exact values, clip by clip, instead of draws. `flip` mirrors every
     other clip, PhyWorld's one augmentation.
+
+    `box2d_compatible` gives what PhyWorld published (simulated by Box2D in steps of 0.01 s, read off after the first):
+    impacts that close at no more than 1 m/s are perfectly inelastic, frame k shows time 0.01 s + k dt (times of contacts
+    count from the first frame), gravity acts as that engine sums it up, and pixels follow the released renderer (meta
+    "pixel_convention", "render_width", "first_frame_time").
     """
 
     splits: ClassVar[Splits]
@@ -71,6 +77,7 @@ class Planar(World):
     flip: bool = False
     outside: tuple[tuple[str, ...], ...] = ((),)
     grid: Grid | None = None
+    box2d_compatible: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,20 +131,37 @@ class Planar(World):
             start = start._replace(position=start.position * [-1.0, 1.0] + [WORLD, 0.0], velocity=start.velocity * [-1.0, 1.0])
         mass = _mass(start)
         times = np.arange(self.num_frames, dtype=np.float64) * self.dt
-        run = motion(start.position, start.velocity, start.radius, mass, times, gravity=self.gravity, walls=self.walls)
+        run = self._published(start, mass, times) if self.box2d_compatible else self.move(*start[:3], mass, times)
         bodies = _bodies(run, start, mass)
         dense: dict[str, Any] = self.render(bodies, DEFAULT_DENSE if fields is None else fields)
         return Clip(
             fps=self.fps,
             dt=self.dt,
-            meta={"scenario": json.loads(self.as_json), "params": dict(params), "world_width": WORLD},
+            meta={"scenario": json.loads(self.as_json), "params": dict(params), "world_width": WORLD, **self._conventions()},
             bodies=bodies,
             contacts=_contacts(run),
             energy=_energy(bodies, self.gravity),
-            camera=Camera.planar(self.size, self.size, WORLD, self.num_frames),
+            camera=Camera.planar(self.size, self.size, WORLD, self.num_frames, linspace=self.box2d_compatible),
             text=text,
             **dense,
         )
+
+    def move(self, position: Array, velocity: Array, radius: Array, mass: Array, times: Array) -> Motion:
+        """The motion by this world's law of bodies that are at `position` [n,2] m with `velocity` [n,2] m/s at time 0."""
+        threshold = BOX2D_THRESHOLD if self.box2d_compatible else 0.0
+        return motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls, threshold=threshold)
+
+    def _published(self, start: Start, mass: Array, times: Array) -> Motion:
+        """The same as Box2D shows it, contacts from the first frame on."""
+        # Box2D adds gravity to the velocity before it moves a body: n steps of h give v t + g t (t + h) / 2.
+        velocity = start.velocity + np.multiply(self.gravity, BOX2D_STEP / 2)
+        run = self.move(start.position, velocity, start.radius, mass, times + BOX2D_STEP)
+        return replace(run, contacts=run.contacts.since(BOX2D_STEP))
+
+    def _conventions(self) -> dict[str, Any]:
+        if not self.box2d_compatible:
+            return {}
+        return {"pixel_convention": "linspace", "render_width": self.size, "first_frame_time": BOX2D_STEP}
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
         """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3], and `shape` [t,n] where they are
@@ -147,7 +171,8 @@ class Planar(World):
             return {}
         position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
         shape = bodies["shape"].numpy() if "shape" in bodies else None
-        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields, shape=shape)
+        style = "published" if self.box2d_compatible else "smooth"
+        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields, shape=shape, style=style)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
 
     @abstractmethod
@@ -247,7 +272,7 @@ def _bodies(run: Motion, start: Start, mass: Array) -> dict[str, torch.Tensor]:
     color = np.array([COLORS[name] for name in start.color[:count]], np.uint8)
     shared: dict[str, NDArray[Any]] = {"radius": start.radius, "mass": mass, "color": color}
     if start.shape is not None:
-        shared["shape"] = np.array([SHAPES[name] for name in start.shape], np.uint8)
+        shared["shape"] = np.array([SHAPES[name] for name in start.shape], np.int64)
     grown = {key: np.broadcast_to(value, (frames, *value.shape)).copy() for key, value in shared.items()}
     return {key: torch.from_numpy(v) for key, v in {"position": run.position, "velocity": run.velocity, **grown}.items()}
 
