@@ -23,7 +23,8 @@ from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
 from ..simulators import World, rebuild
 from .card import read_card
 from .dataset import Dataset
-from .hdf5 import SUFFIXES
+from .hdf5 import PHYRE, SUFFIXES, index_of
+from .phyre import PhyreFile
 from .phyworld import PhyWorldFile
 from .shards import BODIES, NOTE, STATES, TRUTH, VIDEO, clip_of, key_of
 
@@ -61,7 +62,8 @@ def open_dataset(
 def _published(path: str, fields: tuple[str, ...] | None, dt: float | None, fps: float | None) -> Dataset:
     if dt is not None:
         raise UserError(f"{path}: the layout of this file states its own dt")
-    file = PhyWorldFile(path, fields=fields, fps=fps)
+    kind = PhyreFile if index_of(path).streams == PHYRE else PhyWorldFile
+    file = kind(path, fields=fields, fps=fps)
     file.check()
     return file
 

@@ -1,12 +1,13 @@
-"""Files in PhyWorld's HDF5 layout: groups of numbered streams, read piece by piece, each mistake named with file and item."""
+"""Files in PhyWorld's HDF5 layout: groups of numbered streams, read piece by piece, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import UserError
+from ..core.files import whole
 
 SUFFIXES = (".hdf5", ".h5")
 INIT, POSITION, VIDEO = "init_streams", "position_streams", "video_streams"
@@ -52,6 +54,15 @@ class Index:
 def name_of(key: str, number: int) -> str:
     """An item's name, as PhyWorld's evaluator has it in the names of its videos."""
     return f"{key}-{number:05d}"
+
+
+def chosen(labels: Sequence[str], bucket: str, path: str) -> tuple[int, ...]:
+    """The items with this label. Raises UserError naming the labels there are where it is none of them."""
+    found = tuple(i for i, label in enumerate(labels) if label == bucket)
+    if not found:
+        there = ", ".join(f"{name} ({labels.count(name)})" for name in sorted(set(labels)))
+        raise UserError(f"{path}: has no clip in bucket {bucket!r}; it has {there}")
+    return found
 
 
 @contextmanager
@@ -132,6 +143,67 @@ def naming(path: str, what: str) -> Iterator[None]:
         raise UserError(f"{path}: {what} is missing") from None
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise UserError(f"{path}: {what} cannot be read; the file is damaged or of another layout ({_short(error)})") from None
+
+
+@contextmanager
+def created(path: Path) -> Iterator[tuple[Any, Steady]]:
+    """A new file that takes its place if the block succeeds, and what the disk says to it."""
+    import h5py
+
+    with whole(path) as temporary, temporary.open("r+b", buffering=0) as raw:
+        disk = Steady(raw)
+        with h5py.File(disk, "w") as file:
+            yield file, disk
+        disk.check()
+
+
+class Steady:
+    """A file that HDF5 writes to and that never fails, because HDF5 crashes, and Python with it, where the disk is full. What
+    failed is kept, and `check` raises it."""
+
+    def __init__(self, raw: FileIO) -> None:
+        self.raw, self.read, self.readinto, self.seek, self.tell = raw, raw.read, raw.readinto, raw.seek, raw.tell
+        self.error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first error there was."""
+        if self.error is not None:
+            raise self.error
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, or nothing more once an error has been."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while len(left) and self.error is None:
+            try:
+                left = left[self.raw.write(left) or 0 :]
+            except OSError as error:
+                self.error = error
+        return size
+
+    def truncate(self, size: int) -> int:
+        """Set the file's length."""
+        try:
+            return self.raw.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+
+def add_videos(file: Any, key: str, items: int | None) -> Any:
+    """The stream of videos under a key, of so many items; one that grows if None."""
+    import h5py
+
+    shape = {"shape": (items,)} if items is not None else {"shape": (0,), "maxshape": (None,), "chunks": (64,)}
+    return file.create_dataset(f"{VIDEO}/{key}", dtype=h5py.vlen_dtype(np.dtype("uint8")), **shape)
+
+
+def add_note(file: Any, **said: Any) -> None:
+    """What other readers need not know."""
+    file.attrs[NOTE] = json.dumps(said, sort_keys=True)
 
 
 def _numbers(data: NDArray[Any], where: str, ndim: tuple[int, ...]) -> Array:

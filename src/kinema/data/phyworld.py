@@ -18,7 +18,7 @@ from ..core.errors import UserError
 from ..core.video import read_video_bytes
 from ..metrics.law import buckets
 from .dataset import Dataset
-from .hdf5 import INIT, KINEMATIC, POSITION, VIDEO, Array, Index, as_numbers, index_of, item, name_of, numbers, opened
+from .hdf5 import INIT, KINEMATIC, POSITION, VIDEO, Array, Index, as_numbers, chosen, index_of, item, name_of, numbers, opened
 
 WORLD = 10.0  # m, width and height
 DT = 0.1  # s between frames, whatever the videos' rate
@@ -122,11 +122,7 @@ class PhyWorldFile(Dataset):
 
     @cached_property
     def _chosen(self) -> tuple[int, ...]:
-        chosen = tuple(i for i, label in enumerate(self.labels) if label == self.bucket)
-        if not chosen:
-            there = ", ".join(f"{name} ({self.labels.count(name)})" for name in sorted(set(self.labels)))
-            raise UserError(f"{self.path}: has no clip in bucket {self.bucket!r}; it has {there}")
-        return chosen
+        return chosen(self.labels, self.bucket or "", self.path)
 
     def read(self, index: int) -> Clip:
         whole = index if self.bucket is None else self._chosen[index]
