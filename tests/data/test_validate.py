@@ -97,6 +97,14 @@ def test_validate_a_folder(tmp_path: Path) -> None:
         list(validate(open_dataset(tmp_path / "d"), clips=0))
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_folder_of_every_world_passes_its_laws(tmp_path: Path, name: str) -> None:
+    generate(tmp_path / "d", scenario(name, size=32), num=3)
+    checks = list(validate(open_dataset(tmp_path / "d")))
+    assert [check for check in checks if not check.ok] == []
+    assert len(checks) >= 8  # four of the files, and at least four laws
+
+
 def test_truth_that_is_not_a_number_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(tmp_path / "d", scenario("uniform", size=32, num_frames=4), num=3)
     errors = iter([0.0, float("nan"), 0.0])

@@ -13,13 +13,16 @@ from ..core.clip import AXES, NAMED, Clip
 from ..core.errors import UserError
 from ..simulators import World, make
 from ..simulators.planar import Planar
+from ..simulators.planar.phyre import Scenes, depth
 from .dataset import Dataset
 from .folder import Shards, Videos
 from .generate import versions
+from .rigid import energy_gain, rigid_reprojection_error, static_motion
 from .shards import key_of, scan
 
 REPROJECTION = 1e-3  # px
 DRIFT = 1e-9  # of the energy
+GAIN = 0.005  # of the energy: what an impulse solver may add where bodies are pushed apart
 CONTACT = 1e-6  # m, and of the momentum that changes hands
 
 
@@ -91,6 +94,12 @@ def _laws(world: World) -> Iterator[tuple[str, Callable[[Clip], float], float, s
         yield "energy drift", energy_drift if not world.box2d_compatible else energy_rise, DRIFT, "of the energy"
         yield "contacts", lambda clip: contact_error(clip, world.gravity), CONTACT, "m or of the momentum"
         yield "bodies overlap", overlap, CONTACT, "m"
+    if isinstance(world, Scenes):
+        yield "flow against re-projection", rigid_reprojection_error, REPROJECTION, "px"
+        yield "energy gained", energy_gain, GAIN, "of the first energy"
+        yield "static bodies move", static_motion, 0.0, "m or rad"
+        yield "bodies overlap", lambda clip: depth.overlap(clip.bodies), depth.ONE_STEP, "m"
+        yield "bodies outside", lambda clip: depth.escape(clip.bodies), depth.ONE_STEP, "m"
 
 
 def _decodes(dataset: Videos) -> Check:

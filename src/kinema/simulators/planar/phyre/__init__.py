@@ -6,5 +6,6 @@ from .objects import KINDS
 from .phyre import Phyre
 from .shapes import SHAPES, SIDE
 from .templates import TEMPLATES
+from .world import Scenes
 
-__all__ = ["FATES", "KINDS", "SHAPES", "SIDE", "TEMPLATES", "Phyre", "PhyreAmbiguity", "features"]
+__all__ = ["FATES", "KINDS", "SHAPES", "SIDE", "TEMPLATES", "Phyre", "PhyreAmbiguity", "Scenes", "features"]

@@ -79,7 +79,8 @@ def simulate(objects: Sequence[Object], frames: int, stride: int, goal: Pair | N
     """The motion of objects that are let go at rest, recorded every `stride` steps of 1/60 s; frame 0 is the start.
 
     Positions of Chipmunk's steps follow a parabola exactly once the start gets half a step of gravity; a body that nothing
-    touches then has, at the time of its position, the velocity that is half a step younger than Chipmunk's.
+    touches then has, at the time of its position, the velocity that is half a step (.08 m/s) older than Chipmunk's. A body
+    that is touched is said to have Chipmunk's.
     """
     n = len(objects)
     run = Run(np.empty((frames, n, 2)), np.zeros((frames, n, 2)), np.empty((frames, n)), np.zeros((frames, n)))

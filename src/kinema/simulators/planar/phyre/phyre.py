@@ -81,7 +81,7 @@ class Phyre(Scenes):
         start = f"A red ball falls into a scene of {listed(objects[:-1])}"
         met = first_touch(objects, run)
         if met is None:
-            return f"{start} and touches none of them."
+            return f"{start} and touches none of it."
         name = KINDS[objects[met[1]].kind].called
         alone = sum(KINDS[item.kind].called == name for item in objects) == 1
         return f"{start} and after {met[0]:.1f} s hits {'the' if alone else 'a'} {name}."

@@ -106,16 +106,18 @@ class Scenes(World):
                 raise UserError(f"{self.name}: the parameters lack {key!r}; there are {', '.join(params) or 'none'}")
         try:
             objects = [Object(**values) for values in params["objects"]]
-            for item in objects:
-                item.shape  # noqa: B018  a kind there is not, a length below 0
+            sizes = [item.shape.radius for item in objects]
             x, y, r = params["action"]
-            goal = params.get("goal")
+            ball = red_ball((x, y, r))
+            goal = None if params.get("goal") is None else (int(params["goal"][0]), int(params["goal"][1]))
+            numbers = [x, y, r, *sizes, *(value for item in objects for value in (item.x, item.y, item.angle))]
+            if not (np.isfinite(numbers).all() and min(ball.length, *sizes) > 0 and max(goal or (0,)) <= len(objects)):
+                raise ValueError("a number is out of its range")
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"{self.name}: the parameters describe no scene ({error!r})") from None
-        ball = red_ball((x, y, r))
         if params["mirrored"]:
             objects, ball, x = [item.mirrored() for item in objects], ball.mirrored(), UNITS / (UNITS - 1) - x
-        return [*objects, ball], (x, y, r), None if goal is None else (goal[0], goal[1])
+        return [*objects, ball], (x, y, r), goal
 
 
 def outline(code: int, length: float) -> Disc | Polygon | Union:
@@ -142,10 +144,10 @@ def first_touch(objects: Sequence[Object], run: Run) -> tuple[float, int] | None
 
 
 def listed(objects: Sequence[Object]) -> str:
-    """Objects in words: "two grey balls, a jar and a standing bar"."""
+    """Objects in words: "two grey balls, a jar and a standing bar"; "nothing" where there is none."""
     count = Counter(KINDS[item.kind].called for item in objects)
     words = [f"a {name}" if k == 1 else f"{NUMBERS[k] if k < len(NUMBERS) else k} {plural(name)}" for name, k in count.items()]
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:]))) or "nothing"
 
 
 def plural(name: str) -> str:
