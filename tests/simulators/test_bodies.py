@@ -352,11 +352,24 @@ def test_shape_and_size_may_change_on_the_way() -> None:
     radius = np.array([[1.0], [1.0], [1.5], [1.5]])
     color, place = np.zeros((4, 1, 3), np.uint8), np.full((4, 1, 2), 5.0)
     image = render(place, radius, color, size=128, world_width=10.0, fields=("rgb",), shape=codes)
+    looks = [outline(int(code), float(r)) for code, r in zip(codes[:, 0], radius[:, 0], strict=True)]
     for t in range(4):
-        alone = render_bodies(
-            [outline(int(codes[t, 0]), float(radius[t, 0]))], place[:1], None, INK, size=128, world_width=10.0, fields=("rgb",)
-        )
+        alone = render_bodies([looks[t]], place[:1], None, INK, size=128, world_width=10.0, fields=("rgb",))
         assert (image["rgb"][t] == alone["rgb"][0]).all()
+    bodies = render_bodies([looks], place, None, INK, size=128, world_width=10.0, fields=("rgb",))
+    assert (image["rgb"] == bodies["rgb"]).all()
+
+
+def test_points_that_a_change_of_shape_cuts_off_are_hidden() -> None:
+    codes, place = np.array([[1], [1], [0]]), np.array([[[5.0, 5.0]], [[5.5, 5.0]], [[6.0, 5.0]]])
+    color = np.zeros((3, 1, 3), np.uint8)
+    image = render(place, np.full((3, 1), 2.0), color, size=SIZE, world_width=10.0, fields=DENSE, shape=codes)
+    square = image["segmentation"][1] == 1
+    x, y = PIXELS[0] + 3.2, PIXELS[1]
+    outside = np.hypot(x - 38.4, y - 32.0) >= 12.8
+    assert (image["occlusion"][1][square] == outside[square]).all()
+    assert not image["occlusion"][0][image["segmentation"][0] == 1].any()
+    np.testing.assert_allclose(image["flow"][1][0][square], 3.2, atol=1e-5)  # it moves as one all the same
 
 
 def test_a_colour_may_change_on_the_way() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,7 @@ def motion(
     walls: Walls | None = None,
     restitution: float = 1.0,
     threshold: float = 0.0,
+    ignore: Collection[tuple[int, int]] = (),
 ) -> Motion:
     """The motion of n frictionless discs at the given times.
 
@@ -60,6 +62,7 @@ def motion(
     `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
     shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic. Impacts
     that close at no more than `threshold` m/s, if that is above 0, are perfectly inelastic (as in Box2D, at 1 m/s).
+    Pairs (i, j), i < j, or (i, WALL) in `ignore` pass through each other.
     Raises UserError where impacts pile up without end, as on the way to rest.
     """
     x, v, now = np.array(position, float), np.array(velocity, float), 0.0
@@ -68,7 +71,7 @@ def motion(
     out_x, out_v = np.empty((len(times), *x.shape)), np.empty((len(times), *x.shape))
     contacts, done = Contacts(), 0
     for _ in range(_MAX_EVENTS):
-        wait, pair, normal = _next_impact(x, v, radius, g, walls)
+        wait, pair, normal = _next_impact(x, v, radius, g, walls, ignore)
         stop = int(np.searchsorted(times, now + wait, side="left"))
         dt = (times[done:stop] - now)[:, None, None]
         out_x[done:stop] = x + v * dt + 0.5 * g * dt**2
@@ -96,16 +99,18 @@ def elastic(m1: float, m2: float, v1: float, v2: float) -> tuple[float, float]:
     return both - v1, both - v2
 
 
-def _next_impact(x: Array, v: Array, radius: Array, g: Array, walls: Walls | None) -> tuple[float, tuple[int, int], Array]:
+def _next_impact(
+    x: Array, v: Array, radius: Array, g: Array, walls: Walls | None, ignore: Collection[tuple[int, int]]
+) -> tuple[float, tuple[int, int], Array]:
     """Time until the next impact (inf if none), the pair (body, body or WALL), and the normal of a wall."""
     best, pair, normal = np.inf, (WALL, WALL), np.zeros(2)
     n = len(x)
     for i in range(n):
         for j in range(i + 1, n):
             wait = _meet(x[j] - x[i], v[j] - v[i], float(radius[i] + radius[j]))
-            if wait < best:
+            if wait < best and (i, j) not in ignore:
                 best, pair = wait, (i, j)
-        if walls is None:
+        if walls is None or (i, WALL) in ignore:
             continue
         for side, wall in enumerate(walls):
             axis, sign = side // 2, 1.0 if side % 2 == 0 else -1.0  # the inward normal

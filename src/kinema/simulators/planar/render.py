@@ -40,7 +40,7 @@ def render(
 
 
 def render_bodies(
-    outlines: Sequence[Outline],
+    outlines: Sequence[Outline | Sequence[Outline]],
     position: Array,
     angle: Array | None,
     color: NDArray[np.uint8],
@@ -53,20 +53,26 @@ def render_bodies(
 ) -> dict[str, NDArray[np.generic]]:
     """Dense fields of rigid bodies at `position` [t,n,2] m (y up), turned by `angle` [t,n] rad, in `color` [n,3] or [t,n,3].
 
-    `outlines` are those of the bodies in m; later bodies lie on top. Gives those of `fields` among rgb [t,3,h,w] uint8,
-    segmentation [t,h,w] uint8 (0 = ground, 1 + body), flow and backward_flow [t-1,2,h,w] float32 px/frame (of the body's
-    material, so a turning ball has a curl), occlusion [t-1,h,w] bool (a point of frame t that leaves the image or is
-    covered in frame t+1). Pixel i covers [i, i+1); a pixel belongs to the body its centre is in. In the style "smooth"
-    edges are softened over one pixel by the signed distance, which is the covered area to about 1 %; "published" draws
-    balls and squares as PhyWorld's released generator does, on its grid x (W - 1) / world_width.
+    `outlines` are those of the bodies in m, for a body that changes its shape one for each frame; later bodies lie on top.
+    Gives those of `fields` among rgb [t,3,h,w] uint8, segmentation [t,h,w] uint8 (0 = ground, 1 + body), flow and
+    backward_flow [t-1,2,h,w] float32 px/frame (of the body's material, so a turning ball has a curl), occlusion
+    [t-1,h,w] bool (a point of frame t that leaves the image, is covered in frame t+1, or is lost to a change of shape).
+
+    Pixel i covers [i, i+1); a pixel belongs to the body its centre is in. In the style "smooth" edges are softened over
+    one pixel by the signed distance, which is the covered area to about 1 %; "published" draws balls and squares as
+    PhyWorld's released generator does, on its grid x (W - 1) / world_width.
 
     A body whose position is NaN is not there. Where `cut` [t-1,n] is true a body of frame t is not followed into frame
     t+1, as where it is there no more: its points have flow 0 both ways and count as hidden.
     Raises UserError for a style or a field that there is not.
     """
-    frames = len(position)
-    looks = [Look((outline,), np.zeros(frames, np.intp)) for outline in outlines]
+    looks = [_changing(given) if isinstance(given, Sequence) else Look((given,), np.zeros(len(position), np.intp)) for given in outlines]
     return _draw(Scene(looks, position, angle, color, size, world_width, cut, style), fields)
+
+
+def _changing(outlines: Sequence[Outline]) -> Look:
+    kinds = tuple(dict.fromkeys(outlines))
+    return Look(kinds, np.array([kinds.index(outline) for outline in outlines]))
 
 
 def _look(radius: Array, shape: NDArray[Any] | None) -> Look:
@@ -172,7 +178,8 @@ def _hide(scene: Scene, n: int, ids: NDArray[np.uint8], hidden: Bools) -> None:
     after, bound = scene.center[1:, n], scene.bound[n]
     leaves = ((after < bound) | (after > scene.size - bound)).any(-1)
     covered = scene.near[1:, n, n + 1 :].any(-1)
-    asked = scene.inview[:-1, n] & (leaves | covered | scene.cut[:, n])
+    other = np.diff(scene.looks[n].which) != 0
+    asked = scene.inview[:-1, n] & (leaves | covered | other | scene.cut[:, n])
     own = [ids[t, rows, cols] == n + 1 for t, _, rows, cols in scene.views[n] if t < len(asked) and asked[t]]
     if not own:
         return
@@ -183,6 +190,8 @@ def _hide(scene: Scene, n: int, ids: NDArray[np.uint8], hidden: Bools) -> None:
     u, v = scene.drift(n, x, y, t)
     x, y = scene.center[t, n, 0] + x + u, scene.center[t, n, 1] - y + v
     gone = (x < 0) | (x >= scene.size) | (y < 0) | (y >= scene.size) | scene.cut[t, n]
+    if other.any():  # a body that changes its shape may have lost the point
+        gone |= other[t] & ~scene.holds(n, x, y, t + 1)
     for above in range(n + 1, scene.count):
         close = np.flatnonzero(scene.near[t + 1, n, above] & ~gone)
         if len(close):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -140,16 +140,20 @@ class Planar(World):
             meta={"scenario": json.loads(self.as_json), "params": dict(params), "world_width": WORLD, **self._conventions()},
             bodies=bodies,
             contacts=_contacts(run),
-            energy=_energy(bodies, self.gravity),
+            energy=energy(bodies, self.gravity),
             camera=Camera.planar(self.size, self.size, WORLD, self.num_frames, linspace=self.box2d_compatible),
             text=text,
             **dense,
         )
 
-    def move(self, position: Array, velocity: Array, radius: Array, mass: Array, times: Array) -> Motion:
-        """The motion by this world's law of bodies that are at `position` [n,2] m with `velocity` [n,2] m/s at time 0."""
+    def move(
+        self, position: Array, velocity: Array, radius: Array, mass: Array, times: Array, ignore: Collection[tuple[int, int]] = ()
+    ) -> Motion:
+        """The motion by this world's law of bodies that are at `position` [n,2] m with `velocity` [n,2] m/s at time 0; pairs in
+        `ignore` pass through each other."""
+        law: dict[str, Any] = {"gravity": self.gravity, "walls": self.walls}
         threshold = BOX2D_THRESHOLD if self.box2d_compatible else 0.0
-        return motion(position, velocity, radius, mass, times, gravity=self.gravity, walls=self.walls, threshold=threshold)
+        return motion(position, velocity, radius, mass, times, **law, threshold=threshold, ignore=ignore)
 
     def _published(self, start: Start, mass: Array, times: Array) -> Motion:
         """The same as Box2D shows it, contacts from the first frame on."""
@@ -164,15 +168,16 @@ class Planar(World):
         return {"pixel_convention": "linspace", "render_width": self.size, "first_frame_time": BOX2D_STEP}
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
-        """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3], and `shape` [t,n] where they are
-        not all balls) as this scenario's camera sees it."""
+        """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3], `shape` [t,n] where they are not
+        all balls, `cut` [t,n] where one is not the body it was a frame before) as this scenario's camera sees it."""
         self.check_dense(fields)
         if not fields:
             return {}
         position, radius, color = (bodies[key].numpy() for key in ("position", "radius", "color"))
         shape = bodies["shape"].numpy() if "shape" in bodies else None
+        cut = bodies["cut"][1:].numpy() if "cut" in bodies else None
         style = "published" if self.box2d_compatible else "smooth"
-        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields, shape=shape, style=style)
+        dense = render(position, radius, color, size=self.size, world_width=WORLD, fields=fields, shape=shape, cut=cut, style=style)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
 
     @abstractmethod
@@ -287,11 +292,11 @@ def _contacts(run: Motion) -> dict[str, torch.Tensor]:
     }
 
 
-def _energy(bodies: Mapping[str, torch.Tensor], gravity: tuple[float, float]) -> torch.Tensor:
-    """Kinetic plus potential energy [t] in J (height above the lower edge of the image)."""
+def energy(bodies: Mapping[str, torch.Tensor], gravity: tuple[float, float]) -> torch.Tensor:
+    """Kinetic plus potential energy [t] in J (height above the lower edge of the image) of the bodies that are there."""
     kinetic = 0.5 * bodies["mass"] * bodies["velocity"].square().sum(-1)
     potential = -bodies["mass"] * (bodies["position"] @ torch.tensor(gravity, dtype=torch.float64))
-    return (kinetic + potential).sum(-1)
+    return (kinetic + potential).nansum(-1)
 
 
 def as_array(*values: float) -> NDArray[np.float64]:
