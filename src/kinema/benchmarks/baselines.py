@@ -14,7 +14,9 @@ from ..metrics import parse
 from ..metrics.parse import WHOLE, Array, colors_of
 from ..simulators import rebuild
 from ..simulators.planar import Planar
-from ..simulators.planar.shapes import outline
+from ..simulators.planar.shapes import BALL, outline
+
+PUBLISHED_RIM = 0.03  # the share of r^2 over which a ball of PhyWorld's videos fades; half of it is missing from its area
 
 
 def given(truth: Clip, frames: int) -> Clip:
@@ -39,11 +41,14 @@ def textbook(truth: Clip, frames: int) -> Clip:
     stated = truth.bodies if truth.has("bodies") else {}
     seen = parse(given(truth, frames), colors=colors_of(truth) if stated else None, subpixel=True)
     position, velocity, radius = fit(seen, world.gravity)
-    mass: Array = np.pi * radius**2  # by the area seen
     bodies = {"color": seen.bodies["color"][:1]}
     if "shape" in stated:
         bodies["shape"] = stated["shape"][:1]
-        radius = np.sqrt(mass / [outline(code, 1.0).area for code in bodies["shape"][0].tolist()])
+    codes = bodies["shape"][0].tolist() if "shape" in bodies else [BALL] * len(radius)
+    area: Array = np.array([outline(code, 1.0).area for code in codes])
+    inked = [1 - PUBLISHED_RIM / 2 if world.box2d_compatible and code == BALL else 1.0 for code in codes]
+    radius = radius * np.sqrt(np.pi / (area * inked))  # the parser takes what it sees for balls
+    mass: Array = area * radius**2
     times: Array = np.arange(truth.num_frames, dtype=float) * truth.dt
     run = world.move(position, velocity, radius, mass, times)
     bodies |= {"position": torch.from_numpy(run.position), "radius": torch.from_numpy(radius)[None]}

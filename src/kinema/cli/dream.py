@@ -40,7 +40,7 @@ def main(
 
     Args:
         model: a model that ships (planar), or a model folder.
-        source: a video file, or the name of a scenario (uniform, parabola, collision, bounce).
+        source: a video file, or the name of a scenario (such as uniform or collision).
         out: the video to write (.mp4 or .mkv, lossless).
         split: of a scenario: id, ood, or one of its levels.
         index: of a scenario: which clip of the stream `seed`.
