@@ -84,6 +84,9 @@ def study(
     frames: int | None = None,
     seed: int = 0,
     codec: str = "",
+    text_encoder: str = "",
+    per_template: int | None = None,
+    fvd: bool | None = None,
     points: tuple[str, ...] = (),
     out: str = "runs/phyworld",
     paper_compatible: bool = False,
@@ -106,6 +109,9 @@ def study(
         frames: frames of a clip; by default 33 at nano, 31 from S on.
         seed: of training clips and weights.
         codec: a trained codec's name or folder; needed from S on.
+        text_encoder: for the study of conditioning: a folder with a text encoder, or a model of the Hugging Face hub; by default T5-base.
+        per_template: for the study of templates: training videos of each template, in place of an equal number for all models.
+        fvd: for the study of templates: judge by FVD too, seconds a clip on a CPU; by default from S on.
         points: train and ask only these of the study's models, by name (gap-* stands for several); --dry-run lists them.
         out: folder of models, rows and pages.
         paper_compatible: judge velocities, beside our own way, as the released evaluator does at 256 px.
@@ -121,7 +127,7 @@ def study(
 
     budget = Budget(
         size=size, steps=steps, videos=videos, num=num, resolution=resolution, num_frames=frames, seed=seed, codec=codec,
-        paper_compatible=paper_compatible,
+        text_encoder=text_encoder, per_template=per_template, fvd=fvd, paper_compatible=paper_compatible,
     )  # fmt: skip
     asked = chosen(study, STUDIES, budget, points)
     if dry_run:

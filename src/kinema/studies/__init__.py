@@ -5,16 +5,19 @@ from __future__ import annotations
 from .budget import Budget
 from .found import Found
 from .gaps import GAPS
-from .judges import Judge, Motion
+from .holes import HOLES
+from .judges import Judge, Motion, SetJudge
+from .memory import MEMORY_STUDY
 from .page import Drawing, Sheet, write_index, write_page
 from .rows import Row, Rows, difference
 from .run import choose, found, plan, run
+from .scaling import SCALING
 from .store import Store
 from .study import Finding, Point, Study, Test
 
-STUDIES: dict[str, Study] = {study.name: study for study in (GAPS,)}
+STUDIES: dict[str, Study] = {study.name: study for study in (SCALING, GAPS, HOLES, MEMORY_STUDY)}
 
 __all__ = [
-    "STUDIES", "Budget", "Drawing", "Finding", "Found", "Judge", "Motion", "Point", "Row", "Rows", "Sheet", "Store", "Study", "Test",
-    "choose", "difference", "found", "plan", "run", "write_index", "write_page",
+    "STUDIES", "Budget", "Drawing", "Finding", "Found", "Judge", "Motion", "Point", "Row", "Rows", "SetJudge", "Sheet", "Store", "Study",
+    "Test", "choose", "difference", "found", "plan", "run", "write_index", "write_page",
 ]  # fmt: skip

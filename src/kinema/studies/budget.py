@@ -43,8 +43,11 @@ _PUBLISHED = Scale(steps=PAPER_STEPS, videos=30_000, resolution=128, num_frames=
 class Budget:
     """`size` and `videos` may list several, which some studies combine; what is None is the size's own.
 
-    `num` is about the number of clips of one test. `codec` names a trained codec for the networks that bring none;
-    `paper_compatible` asks for the released evaluator's velocity error beside ours. Raises UserError for values that make no study.
+    `num` is about the number of clips of one test. `codec` names a trained codec for the networks that bring none,
+    `text_encoder` what turns words into tokens for models that are told in words. `per_template` training videos of each of
+    PHYRE's templates take the place of `videos` in all. `fvd`: whether sets of pictures are judged by it, which takes seconds
+    a clip on a CPU (None: from size S on). `paper_compatible` asks for the released evaluator's velocity error beside ours.
+    Raises UserError for values that make no study.
     """
 
     size: tuple[str, ...] = ("nano",)
@@ -55,6 +58,9 @@ class Budget:
     num_frames: int | None = None
     seed: int = 0
     codec: str = ""
+    text_encoder: str = ""
+    per_template: int | None = None
+    fvd: bool | None = None
     paper_compatible: bool = False
 
     def __post_init__(self) -> None:
@@ -64,14 +70,17 @@ class Budget:
                 raise UserError(f"--size: there is no size {size!r}; there are {', '.join(known)}")
         if not self.size:
             raise UserError(f"--size names no size; there are {', '.join(known)}")
-        for key, values in (("steps", (self.steps,)), ("videos", self.videos), ("num", (self.num,)), ("resolution", (self.resolution,))):
+        for key, values in (
+            ("steps", (self.steps,)), ("videos", self.videos), ("num", (self.num,)), ("resolution", (self.resolution,)),
+            ("per-template", (self.per_template,)),
+        ):  # fmt: skip
             for value in values:
                 if value is not None and value < 1:
                     raise UserError(f"--{key} must be at least 1, got {value}")
         if self.num < 4:
             raise UserError(f"--num must be at least 4 clips, so that there is an interval, got {self.num}")
-        if len({scale(size).resolution for size in self.size}) > 1 and self.resolution is None:
-            raise UserError(f"--size {' '.join(self.size)} are of different resolutions: choose one with --resolution, or run them apart")
+        if len({scale(size) for size in self.size}) > 1:
+            raise UserError(f"--size {' '.join(self.size)} go with different frames and settings: run them apart")
         for key in ("size", "videos"):
             if len(set(getattr(self, key))) < len(getattr(self, key)):
                 raise UserError(f"--{key} names one value twice")
@@ -127,17 +136,21 @@ class Budget:
         return Simulated(self.fit(world), seed=self.seed, length=self.amount)
 
     def asked(self, world: World, num: int | None = None) -> Simulated:
-        """Test clips of a scenario, of a seed that training never draws from: its whole grid, or `num` draws."""
+        """`num` test clips of a scenario, of a seed that training never draws from; if it has a grid, as often as that fits."""
         world = self.fit(world)
         grid = getattr(world, "grid", None)
-        count = (self.num if num is None else num) if grid is None else len(grid)
+        count = self.num if num is None else num
+        count = count if grid is None else len(grid) * max(1, count // len(grid))
         return Simulated(world, seed=RESERVED_SEEDS, length=count)
 
-    def grid(self, grid: Grid, num: int | None = None) -> Grid:
-        """A grid of the paper, with as many values on each axis as `num` clips allow: all axes coarser by one factor."""
-        most = self.num if num is None else num
-        share = min(1.0, (most / len(grid)) ** (1 / len(grid.axes)))
-        return Grid(tuple((name, low, high, max(2, int(count * share + 1e-9))) for name, low, high, count in grid.axes))
+    def grid(self, grid: Grid, over: tuple[str, ...] = ()) -> Grid:
+        """A grid of the paper as fine as `num` clips allow. Where they are too few, only the axes `over` stay (all, if it names
+        none), and if need be all of these get coarser by one factor; the other parameters are drawn."""
+        if self.num >= len(grid):
+            return grid
+        kept = Grid(tuple(axis for axis in grid.axes if not over or axis[0] in over))
+        share = min(1.0, (self.num / len(kept)) ** (1 / len(kept.axes)))
+        return Grid(tuple((name, low, high, max(2, int(count * share + 1e-9))) for name, low, high, count in kept.axes))
 
     @property
     def judge(self) -> Motion:
@@ -169,6 +182,8 @@ def scale(size: str) -> Scale:
 def _toy(budget: Budget, data: Dataset, conditions: tuple[Any, ...], given: int | None) -> Stage:
     stage = phyworld.tiny()
     shown = stage.blueprint.conditions if given is None else (Frames(given),)
-    blueprint = replace(stage.blueprint, size=budget.px, num_frames=budget.frames, conditions=(*shown, *conditions))
+    blueprint = replace(
+        stage.blueprint, size=budget.px, num_frames=budget.frames, conditions=(*shown, *conditions), fps=data[0].fps, dt=data[0].dt
+    )
     train = replace(stage.train, steps=budget.all_steps, probe_every=budget.all_steps, seed=budget.seed)
     return replace(stage, blueprint=blueprint, data=data, held_out=data, train=train, metrics=(), cache=True)

@@ -14,6 +14,7 @@ from ..core.clip import Clip
 from ..core.errors import UserError
 from ..core.files import make_folder, write_whole
 from ..world_model import WorldModel
+from .judges import SetJudge
 from .rows import WHOLE, Row, dump, load, params_of
 from .store import sweep
 from .study import Test
@@ -57,8 +58,8 @@ def _write(path: Path, sources: dict[str, Source], test: Test, frames: int, prog
     folder, total = make_folder(path.parent), len(test.data)
     sweep(folder)
     rows: list[Row] = []
-    if test.judge.sets():
-        rows = _with_sets(sources, test, frames, progress)
+    if isinstance(test.judge, SetJudge):
+        rows = _with_sets(sources, test, test.judge, frames, progress)
     else:
         for first in range(0, total, PART):
             part = folder / f"part-{first:09d}.csv"
@@ -82,11 +83,11 @@ def _rows(source: str, videos: list[Clip], test: Test, truths: list[Clip], first
         yield Row(source, first + i, params_of(truth), test.judge(video, truth, frames))
 
 
-def _with_sets(sources: dict[str, Source], test: Test, frames: int, progress: Progress) -> list[Row]:
+def _with_sets(sources: dict[str, Source], test: Test, judge: SetJudge, frames: int, progress: Progress) -> list[Row]:
     """Rows of a judge that looks at whole sets too: these must see every clip in one go."""
     rows: list[Row] = []
     total = len(test.data)
-    sets = {source: test.judge.sets() for source in sources}
+    sets = {source: judge.sets() for source in sources}
     for first in range(0, total, PART):
         truths = [test.data[i] for i in range(first, min(first + PART, total))]
         for source, make in sources.items():

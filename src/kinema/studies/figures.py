@@ -56,6 +56,7 @@ def panels(count: int, draw: Callable[[Any, int], Any], *, columns: int = 4, sid
         for i, ax in enumerate(axes):
             if i < count:
                 drawn = draw(ax, i)
+                ax.tick_params(labelbottom=i + columns >= count)  # common axes hide the labels of all but the lowest row
             else:
                 ax.set_visible(False)
         if drawn is not None:

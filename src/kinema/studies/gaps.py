@@ -165,10 +165,10 @@ def _map(found: Found) -> Callable[[object, int], object]:
 
         p = found.present[i]
         dreams = found.dreams(p.name)
-        speed, radius = dreams.array("speed"), dreams.array("radius")
-        x, y = edges(speed, 48), edges(radius, 12)
-        cells = binned(speed, radius, dreams.array(ERROR), x, y)
-        image = ax.pcolormesh(x, y, cells, cmap="viridis", norm=LogNorm(0.02, 4))
+        for rows in dreams.groups("test").values():
+            speed, radius = rows.array("speed"), rows.array("radius")
+            x, y = edges(speed, 48), edges(radius, 12)
+            image = ax.pcolormesh(x, y, binned(speed, radius, rows.array(ERROR), x, y), cmap="viridis", norm=LogNorm(0.02, 4))
         for value in {v for interval in speeds_of(p.name) for v in interval}:
             ax.axvline(value, color="white", linewidth=0.9)
         ax.set(title=p.name, xlabel="velocity [m/s]" if i >= len(found.present) - 4 else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
@@ -17,24 +16,24 @@ from ..metrics.law import Comparison, mean
 from ..metrics.law import VelocityErrorOfMeans as OfMeans
 
 Value = float | str
-UNITS = {
-    "velocity": "m/s", "velocity_of_means": "m/s", "velocity_paper": "m/s", "position": "m", "radius": "m", "vanished": "share",
-}  # fmt: skip
 
 
 @part
 class Judge(ABC):
-    """(dream, truth) -> named figures of one clip, NaN where undefined. `fields` are the dense truth it wants to see."""
-
-    fields: ClassVar[tuple[str, ...]] = ("rgb",)
+    """(dream, truth) -> named figures of one clip, NaN where undefined."""
 
     @abstractmethod
     def __call__(self, dream: Clip, truth: Clip, given: int) -> dict[str, Value]:
         """The figures of one clip whose first `given` frames were given."""
 
+
+@part
+class SetJudge(Judge):
+    """A judge that has figures of the whole set too; such a test is asked in one go."""
+
+    @abstractmethod
     def sets(self) -> Mapping[str, SetMetric]:
-        """New metrics of whole sets of clips, by name; none unless a judge has some."""
-        return {}
+        """New metrics of a set of clips, by name."""
 
 
 @part

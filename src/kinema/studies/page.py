@@ -18,8 +18,8 @@ from .study import Finding, Study
 
 Cell = str | float | Figure | None
 INTERVALS = (
-    "Intervals in brackets: 95 % percentile bootstrap over test clips. They do not hold the spread between training seeds: "
-    "every point is one model."
+    "Intervals: 95 %, over test clips (percentile bootstrap of means, Wilson's for shares). They do not hold the spread between "
+    "training seeds: every point is one model."
 )
 _SIGNS = {"shows": "✓ shows", "does not show": "✗ does not show", "undecided": "? undecided"}
 
@@ -177,8 +177,8 @@ def _figure(d: Drawing) -> str:
 
 def _table(s: Sheet) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in s.header)
-    ours = "".join("<tr>" + "".join(f"<td>{_cell(c)}</td>" for c in row) + "</tr>" for row in s.rows)
-    paper = "".join('<tr class="paper">' + "".join(f"<td>{_cell(c)}</td>" for c in row) + "</tr>" for row in _labelled(s))
+    ours = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in s.rows)
+    paper = "".join('<tr class="paper">' + "".join(map(_cell, row)) + "</tr>" for row in _labelled(s))
     about = f'<p class="note">{html.escape(s.about)}</p>' if s.about else ""
     rows = f"<thead><tr>{head}</tr></thead><tbody>{ours}{paper}</tbody>"
     return f'<h2>{html.escape(s.title)}</h2><div class="scroll"><table>{rows}</table></div>{about}'
@@ -200,8 +200,8 @@ def _text(cell: Cell) -> str:
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Figure) and cell.count > 1:
-        return f"{number(cell.mean)}<small>{number(cell.low)} – {number(cell.high)}</small>"
-    return html.escape(_text(cell))
+        return f"<td>{number(cell.mean)}<small>{number(cell.low)} – {number(cell.high)}</small></td>"
+    return f"<td{' class=text' if isinstance(cell, str) else ''}>{html.escape(_text(cell))}</td>"
 
 
 def _bar(text: str) -> str:

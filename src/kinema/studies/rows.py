@@ -86,7 +86,12 @@ class Rows:
     def share(self, condition: Callable[[Row], Any]) -> Figure:
         """The share of rows for which `condition` holds, with its interval; a condition of None leaves a row out."""
         said = [condition(r) for r in self.rows]
-        return bootstrap([math.nan if s is None else float(s) for s in said], key=("study", "share"))
+        known = [bool(s) for s in said if s is not None]
+        return wilson(sum(known), len(known), len(said) - len(known))
+
+    def hits(self, name: str) -> Figure:
+        """The share of rows whose figure `name`, 0 or 1, is 1, of those that have it."""
+        return self.share(lambda r: None if math.isnan(r.number(name)) else r.number(name) > 0.5)
 
     def groups(self, name: str) -> dict[Value, Rows]:
         """The rows by a fact, in order of appearance."""
@@ -108,6 +113,21 @@ class Rows:
         return out.getvalue()
 
 
+def wilson(hits: int, count: int, undefined: int = 0) -> Figure:
+    """A share with Wilson's 95 % interval, which has a width even where none or all were hits (Wilson 1927).
+
+    >>> print(wilson(0, 10))
+    0 [0, 0.278]
+    """
+    if not count:
+        return Figure(math.nan, math.nan, math.nan, 0, undefined)
+    share, z = hits / count, 1.959964
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    low = 0.0 if hits == 0 else middle - half
+    return Figure(share, low, 1.0 if hits == count else middle + half, count, undefined)
+
+
 def difference(a: Rows, b: Rows, name: str, pair: tuple[str, ...] = ("test", "index")) -> Figure:
     """Mean of a - b over the clips that both were asked, with its paired interval."""
     other = {tuple(r.get(k) for k in pair): r.number(name) for r in b}
@@ -116,7 +136,7 @@ def difference(a: Rows, b: Rows, name: str, pair: tuple[str, ...] = ("test", "in
 
 
 def params_of(truth: Clip) -> dict[str, Value]:
-    """A clip's parameters, flat: `speed`, or `speed1` and `speed2`; truth values become 0 and 1."""
+    """A clip's parameters, flat: `speed`, or `speed1` and `speed2`; truth values become 0 and 1. Lists of objects are left out."""
     flat: dict[str, Value] = {}
 
     def walk(name: str, value: Any) -> None:
@@ -124,6 +144,8 @@ def params_of(truth: Clip) -> dict[str, Value]:
             for key, item in value.items():
                 walk(f"{name}.{key}" if name else str(key), item)
         elif isinstance(value, list | tuple):
+            if any(isinstance(item, Mapping) for item in value):
+                return
             if all(isinstance(item, str) for item in value):
                 flat[name] = "+".join(value)
             else:

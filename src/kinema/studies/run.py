@@ -28,7 +28,8 @@ from .study import Point, Study
 
 @dataclass(frozen=True)
 class Planned:
-    """One line of a plan: `state` is "done", "trained" (rows are missing), "begun" or "to do"; `seconds` are those left to train."""
+    """One line of a plan: `state` is "done", "trained" (rows are missing), "begun", "to do" or "refused", with the reason;
+    `seconds` are those left to train."""
 
     point: Point
     state: str
@@ -44,7 +45,24 @@ def found(study: Study, budget: Budget, store: Store) -> Found:
 def plan(points: Sequence[Point], store: Store, clock: Clock | None = None) -> list[Planned]:
     """The points, what is there of each, and how long the rest will take to train on this machine."""
     clock = Clock() if clock is None else clock
-    return [Planned(p, state(p, store), 0.0 if store.trained(p) else clock.seconds(p.stage)) for p in points]
+    planned = []
+    for p in points:
+        if reason := refusal(p, store):
+            planned.append(Planned(p, f"refused: {reason}", 0.0))
+        else:
+            planned.append(Planned(p, state(p, store), 0.0 if store.trained(p) else clock.seconds(p.stage)))
+    return planned
+
+
+def refusal(point: Point, store: Store) -> str:
+    """Why a point cannot be trained here; empty where it can, or has been."""
+    if point.check is None or store.trained(point):
+        return ""
+    try:
+        point.check()
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def state(point: Point, store: Store) -> str:
@@ -66,7 +84,11 @@ def choose(points: Sequence[Point], names: Sequence[str]) -> tuple[Point, ...]:
 
 def run(points: Sequence[Point], store: Store, seed: int = 0) -> None:
     """Train and ask every point that is not done; what another process is at comes last, and is waited for."""
-    points = unique(points)
+    reasons = [refusal(p, store) for p in points]
+    for p, reason in zip(points, reasons, strict=True):
+        if reason:
+            _say(f"{p.name}: left out: {reason}")
+    points = unique([p for p, reason in zip(points, reasons, strict=True) if not reason])
     clock = Clock()
     todo = [p for p in points if not store.done(p)]
     try:

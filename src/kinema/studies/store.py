@@ -77,7 +77,7 @@ class Store:
         """All rows of a point that are there, with its labels and its tests'."""
         found = []
         for test in point.tests:
-            labels = {"point": point.name, "test": test.name, **point.labels, **test.labels}
+            labels = {**point.labels, **test.labels, "point": point.name, "test": test.name}
             files = (self.rows_of(point, test), self.yardsticks_of(point, test))
             found += [row for file in files if file.exists() for row in load(file, labels)]
         return found

@@ -48,13 +48,17 @@ class Test:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One trained model of a study and what it is asked. Points of any studies with the same `stage` are one model."""
+    """One trained model of a study and what it is asked. Points of any studies with the same `stage` are one model.
+
+    `check` raises UserError where the point cannot be trained here, for want of weights say; the other points still are.
+    """
 
     name: str
     stage: Stage
     tests: tuple[Test, ...]
     about: str = ""
     labels: Mapping[str, Label] = field(default_factory=dict)
+    check: Callable[[], object] | None = None
 
     @cached_property
     def key(self) -> str:
