@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from kinema.conditions import Frames, State, Text
+from kinema.core import Linear
 from kinema.core.config import part
-from kinema.core.contracts import Value
+from kinema.core.contracts import Context, Latents, Value
 from kinema.core.errors import UserError
+from kinema.core.rng import torch_stream
 from kinema.models import SIZES, DiT
+from kinema.objectives import Denoise, Encoded, HighNoise
 
 C, T, H, W, B, S = 4, 3, 4, 6, 3, 5
 
@@ -234,3 +237,36 @@ def test_what_does_not_fit_is_refused():
 
     with pytest.raises(UserError, match="as channels, vector or tokens; 'flow' enters as pyramid"):
         network((Pyramid(),))
+
+
+@KINDS
+def test_it_learns_to_listen(condition):
+    """From pure noise, where only the condition knows the sign of the data: told, it is right; wrongly told, wrong; untold, it
+    says the mean."""
+    def batch(step, b=16):
+        sign = torch.randint(0, 2, (b,), generator=torch_stream("signs", step)) * 2 - 1
+        if condition.enters == "vector":
+            value = condition.take([[[5.0 + 2 * int(s), 5, 0, 0, 1]] for s in sign], b, "cpu")
+        else:
+            value = condition.take(["it is left" if s < 0 else "it is right" for s in sign], b, "cpu")
+        return sign.float().reshape(-1, 1, 1, 1, 1).expand(-1, 1, C, 2, 2), value
+
+    torch.manual_seed(0)
+    made = DiT(layers=2, hidden=24, heads=2).build(C, (condition,))
+    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2)
+    objective = Denoise(path=Linear(), predict="x0", times=HighNoise(terminal=1.0))
+    for step in range(90):
+        data, value = batch(step)
+        given = Encoded(Latents(data), {condition.name: value}, {condition.name: 0.2})
+        next(objective.losses(made, given, Context(torch_stream("learn", step), step, 90))).value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    data, value = batch("held out", b=64)
+    noise = torch.randn(data.shape, generator=torch_stream("noise"))
+    swapped = Value(value.data.flip(0), value.present, None if value.mask is None else value.mask.flip(0))
+    with torch.no_grad():
+        told, wrong, untold = (made(noise, torch.ones(64), {condition.name: v}).output for v in (value, swapped, value.absent()))
+    assert float((told - data).square().mean()) < 0.05
+    torch.testing.assert_close(wrong.sign(), data.flip(0).sign())
+    assert float((untold - data).square().mean()) == pytest.approx(1, abs=0.3)
+    assert float(untold.abs().mean()) < 0.6
