@@ -95,3 +95,38 @@ def test_ctrl_c_leaves_a_folder_to_go_on_with(tmp_path: Path) -> None:
     assert "the same command goes on" in err
     assert len(err.splitlines()) == 1
     assert not list((out / "shards").glob(".tmp-*"))
+
+
+def test_a_dataset_is_written_for_others_and_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, file = str(tmp_path / "d"), str(tmp_path / "x.hdf5")
+    assert simulate(tmp_path / "d", "--frames", "6") == 0
+    capsys.readouterr()
+    flags = ["--to", "phyworld", "--out", file, "--size", "48", "--frames", "5", "--num", "3"]
+    assert main(["data", "convert", folder, *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "out": file, "to": "phyworld", "clips": 3, "layout": "collision", "bytes": Path(file).stat().st_size,
+    }  # fmt: skip
+    assert main(["data", "inspect", file, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["scenario"], facts["clips"], facts["first clip"]) == ("collision", 3, "5 frames of 48 x 48 px")
+    assert (facts["states"], sum(facts["buckets"].values()), facts["dt"]) == ("r1, r2, v1, v2", 3, "0.1 s")
+    assert main(["data", "preview", file, "--out", str(tmp_path / "p.png")]) == 0
+    assert main(["data", "validate", file]) == 0
+    assert "pixels against states" in capsys.readouterr().out
+
+
+def test_converting_refuses_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate(tmp_path / "d") == 0
+    (tmp_path / "there.hdf5").write_text("mine")
+    for flags, words in [
+        (["--out", str(tmp_path / "x.hdf5")], "clip 0: has 5 frames, 32 are to be written; --frames says how many"),
+        (["--out", str(tmp_path / "there.hdf5"), "--frames", "5"], "exists; --overwrite replaces it"),
+        (["--out", str(tmp_path / "x.mp4")], "written as .hdf5"),
+        (["--out", str(tmp_path / "x.hdf5"), "--size", "-1"], "--size must be 0 or more"),
+        (["--out", str(tmp_path / "x.hdf5"), "--num", "5"], "5 clips cannot be written of a dataset of 4"),
+    ]:
+        capsys.readouterr()
+        assert main(["data", "convert", str(tmp_path / "d"), *flags]) == 2
+        assert words in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "there.hdf5"]
+    assert (tmp_path / "there.hdf5").read_text() == "mine"

@@ -13,6 +13,7 @@ import torch
 from kinema.core import UserError
 from kinema.core.video import video_bytes
 from kinema.data import PhyreFile, PhyWorldFile, Simulated, open_dataset, to_phyworld
+from kinema.data.validate import validate
 from kinema.simulators import scenario
 from kinema.simulators.planar.phyre import SIDE, features
 
@@ -129,6 +130,16 @@ def test_others_read_our_scenes(tmp_path: Path) -> None:
             assert h5py.check_vlen_dtype(file["video_streams"][key].dtype) == np.uint8
             assert (data[..., 4:8].sum(-1) == 1).all()
             assert (data[..., 8:].sum(-1) == 1).all()
+
+
+def test_a_whole_file_passes_its_checks(file: Path, tmp_path: Path) -> None:
+    assert [(check.name, check.ok) for check in validate(open_dataset(file))] == [("streams", True), ("clips read", True)]
+    broken = tmp_path / "broken.hdf5"
+    broken.write_bytes(file.read_bytes())
+    with h5py.File(broken, "r+") as raw:
+        del raw["action_streams/10000:001"]
+        raw["action_streams/10000:001"] = np.zeros((2, 3))
+    assert [check.ok for check in validate(open_dataset(broken))] == [False, False]
 
 
 def test_mistakes_are_named(file: Path, tmp_path: Path) -> None:

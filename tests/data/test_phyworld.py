@@ -13,6 +13,7 @@ import torch
 from kinema.core import UserError
 from kinema.core.video import video_bytes
 from kinema.data import PhyWorldFile, open_dataset
+from kinema.data.validate import validate
 from kinema.metrics import VelocityErrorOfMeans, bucket, parse
 
 from . import published
@@ -215,3 +216,29 @@ def test_damaged_items_are_named(uniform: Path, tmp_path: Path) -> None:
     ]:
         with pytest.raises(UserError, match=words):
             broken[index]
+
+
+def verdicts(path: Path) -> dict[str, bool]:
+    return {check.name: check.ok for check in validate(open_dataset(path), clips=20)}
+
+
+def test_a_whole_file_passes_its_checks_and_a_wrong_one_does_not(uniform: Path, tmp_path: Path) -> None:
+    everything = {"streams", "clips read", "pixels against states", "speeds"}
+    for path in (uniform, published.collision(tmp_path / "c.hdf5"), published.uniform(tmp_path / "p.hdf5", ROWS[:2], gravity=-2.5)):
+        assert verdicts(path) == dict.fromkeys(everything, True)
+    path = tmp_path / "x.hdf5"
+    with edited(uniform, path) as file:
+        file["video_streams/00001"][0] = file["video_streams/00001"][1]
+    assert {name for name, ok in verdicts(path).items() if not ok} == {"pixels against states"}
+    with edited(uniform, path) as file:
+        file["init_streams/00002"][0, 1] += 0.01
+    assert {name for name, ok in verdicts(path).items() if not ok} == {"speeds"}
+    with edited(uniform, path) as file:
+        short = file["position_streams/00002"][:, :30]
+        del file["position_streams/00002"]
+        file["position_streams/00002"] = short
+    assert {name for name, ok in verdicts(path).items() if not ok} == {"streams", "clips read"}
+    with edited(uniform, path) as file:
+        del file["video_streams/00002"]
+        file["video_streams/00002"] = np.zeros(1, np.uint8)
+    assert {name for name, ok in verdicts(path).items() if not ok} == {"streams", "clips read"}

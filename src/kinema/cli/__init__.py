@@ -13,7 +13,7 @@ from typing import Any
 COMMANDS: dict[str, str] = {
     "demo": "the tour: simulate, dream, judge, report",
     "simulate": "simulate a scenario into a dataset folder",
-    "data": "look at a dataset, check it",
+    "data": "look at a dataset, check it, write it for others",
     "train": "train a recipe",
     "dream": "let a world model continue a video or a scenario",
     "score": "judge videos against the truth or the law",

@@ -1,14 +1,17 @@
-"""`kinema data`: look at a dataset, check it."""
+"""`kinema data`: look at a dataset, check it, write it for others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from .progress import Bar
+
 if TYPE_CHECKING:
-    from ..data import Dataset
+    from ..core import Clip
+    from ..data import Dataset, PhyreFile, PhyWorldFile
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 
@@ -17,7 +20,7 @@ def inspect(folder: Folder, *, json: bool = False) -> None:
     """What a dataset holds: counts, fields, ranges, sizes, where it came from.
 
     Args:
-        folder: a dataset folder, a folder of videos, or a video.
+        folder: a dataset folder, a folder of videos, one of PhyWorld's .hdf5 files, or a video.
         json: print it as JSON.
     """
     from ..data import open_dataset
@@ -45,7 +48,7 @@ def preview(folder: Folder, *, out: str = "preview.png", clips: int = 3, frames:
     """A contact sheet: rgb, ids, flow and occlusion of a few clips through time, as PNG.
 
     Args:
-        folder: a dataset folder, a folder of videos, or a video.
+        folder: a dataset folder, a folder of videos, one of PhyWorld's .hdf5 files, or a video.
         out: the picture to write.
         clips: clips to show, evenly spread over the dataset.
         frames: frames to show of each clip.
@@ -67,7 +70,7 @@ def validate(folder: Folder, *, clips: int = 8, json: bool = False) -> int:
     """Hashes, a second simulation bit for bit, flow, energy and contacts; exit status 1 where a check fails.
 
     Args:
-        folder: a dataset folder, a folder of videos, or a video.
+        folder: a dataset folder, a folder of videos, one of PhyWorld's .hdf5 files, or a video.
         clips: clips to simulate again and to check, evenly spread over the dataset.
         json: print the checks as JSON.
     """
@@ -91,14 +94,56 @@ def validate(folder: Folder, *, clips: int = 8, json: bool = False) -> int:
     return int(not passed)
 
 
-VERBS: dict[str, Callable[..., Any]] = {"inspect": inspect, "preview": preview, "validate": validate}
+def convert(
+    folder: Folder,
+    *,
+    out: str,
+    to: Literal["phyworld"] = "phyworld",
+    size: int = 256,
+    frames: int | None = None,
+    num: int | None = None,
+    lossy: bool = False,
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
+    """Write a dataset as one file in PhyWorld's HDF5 layout, so that others' readers and evaluators run on it.
+
+    Args:
+        folder: a dataset folder, or one of PhyWorld's .hdf5 files.
+        out: the .hdf5 file to write.
+        to: the layout.
+        size: side of the frames in px, drawn again from the bodies if they have another; 0 writes them as they are.
+        frames: frames of a clip, its first ones; 32 as published if not given, of PHYRE's scenes all.
+        num: clips, the first ones; all if not given.
+        lossy: videos as the published ones (H.264 4:2:0); lossless otherwise.
+        overwrite: replace the file if it is there.
+        json: print what was written as JSON.
+    """
+    from ..core.errors import UserError
+    from ..data import open_dataset, to_phyworld
+
+    if size < 0:
+        raise UserError(f"--size must be 0 or more, got {size}")
+    dataset = open_dataset(folder, fields=("rgb",))
+    options: dict[str, Any] = {"size": size or None, "frames": frames, "num": num, "lossless": not lossy, "overwrite": overwrite}
+    with Bar("convert", num or len(dataset)) as bar:
+        counts = to_phyworld(dataset, out, report=lambda _done, _total: bar.advance(), **options)
+    if json:
+        _print_json({"out": out, "to": to, **counts})
+    else:
+        print(f"{out}: {counts['clips']} clips in the layout {counts['layout']}, {counts['bytes'] / 1e6:.1f} MB")
+
+
+VERBS: dict[str, Callable[..., Any]] = {"inspect": inspect, "preview": preview, "validate": validate, "convert": convert}
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
-    from ..data import Shards
+    from ..data import PhyreFile, PhyWorldFile, Shards
 
     clip = dataset[0]
     fields = {name: _shape(value) for name, value in clip.fields.items()}
+    if isinstance(dataset, PhyWorldFile | PhyreFile):
+        return _published_facts(dataset, clip, fields)
     if not isinstance(dataset, Shards):
         height, width = clip.size
         return {
@@ -124,6 +169,24 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "fields": {name: f"{shape}{', rendered when read' if name in rendered else ''}" for name, shape in fields.items()},
         "versions": {**card["versions"], **card["shared"].get("versions", {})},
         "made by": command(card),
+    }
+
+
+def _published_facts(dataset: PhyWorldFile | PhyreFile, clip: Clip, fields: dict[str, str]) -> dict[str, Any]:
+    labels = dataset.labels
+    height, width = clip.size
+    return {
+        "kind": "file in PhyWorld's HDF5 layout",
+        "scenario": clip.meta["scenario"],
+        "states": ", ".join(clip.meta["params"]),
+        "clips": len(dataset),
+        "buckets": {name: labels.count(name) for name in dict.fromkeys(sorted(labels))},
+        "first clip": f"{clip.num_frames} frames of {width} x {height} px",
+        "fps": clip.fps,
+        "dt": f"{clip.dt:g} s",
+        "first frame": f"{clip.meta['first_frame_time']:g} s",
+        "pixels": clip.meta.get("pixel_convention", "centers"),
+        "fields": fields,
     }
 
 

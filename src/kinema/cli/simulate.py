@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from .progress import Bar
+
 
 def main(
     scenario: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO")],
@@ -29,11 +31,12 @@ def main(
     Interrupted in any way, the same command goes on where it stopped. Workers never change a byte.
 
     Args:
-        scenario: uniform, parabola, collision or bounce.
+        scenario: uniform, parabola, collision, bounce, attributes, spatial, temporal, phyre or phyre-ambiguity.
         out: the folder to write; an empty one, a new one, or one that the same command began.
         num: clips.
         seed: of the random stream; clip i depends on scenario, seed and i alone.
-        split: id, ood, or one of the scenario's levels (such as r, v, both).
+        split: id, ood, one of the scenario's levels (such as r, v, both), or parameters that leave their range, such as
+            radius1+speed2.
         size: side of the square frames, in px.
         frames: frames of a clip.
         fps: rate at which the videos play.
@@ -54,41 +57,20 @@ def main(
         if value is not None and value < 1:
             raise UserError(f"{flag} must be at least 1, got {value}")
     world = named(scenario, size=size, num_frames=frames, fps=fps, dt=1 / fps if dt is None else dt)
-    with _Progress(num) as progress:
+    there = []
+    with Bar("simulate", num) as bar:
+
+        def report(clips: int, _total: int, was_there: bool) -> None:
+            there.append(clips * was_there)
+            bar.advance(clips)
+
         sharing: dict[str, Any] = {"shard_size": shard_size or 0, "workers": workers or 0, "on": on}
-        card = generate(out, world, num=num, seed=seed, split=split, store=store, report=progress, **sharing)
+        card = generate(out, world, num=num, seed=seed, split=split, store=store, report=report, **sharing)
     if json:
         from json import dumps
 
         print(dumps(card, indent=2, sort_keys=True))
         return
     counts = card["counts"]
-    kept = f" ({progress.kept} were there)" if progress.kept else ""
+    kept = f" ({sum(there)} were there)" if sum(there) else ""
     print(f"{out}: {counts['clips']} clips{kept}, {counts['frames']} frames, {counts['shards']} shards, {counts['bytes'] / 1e6:.1f} MB")
-
-
-class _Progress:
-    """A bar with rate and time left on the terminal's error stream; nothing where that is no terminal."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.kept = 0
-        console, rate = Console(stderr=True), TextColumn("{task.fields[rate]}")
-        columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task("simulate", total=total, rate="")
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, clips: int, total: int, kept: bool) -> None:
-        self.kept += clips * kept
-        self._bar.advance(self._task, clips)
-        speed = self._bar.tasks[0].speed
-        self._bar.update(self._task, rate=f"{speed:.1f} clips/s" if speed else "")

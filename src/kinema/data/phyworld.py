@@ -141,7 +141,7 @@ class PhyWorldFile(Dataset):
             return Clip(fps=self.fps or FPS, dt=DT, meta=meta, **fields)
         convention, (height, width) = self._note.pixel_convention, video.size
         meta |= {"pixel_convention": convention, "render_width": width}
-        camera = camera_of(convention, width, height, len(position))
+        camera = Camera.planar(width, height, WORLD, len(position), linspace=convention == LINSPACE)
         return Clip(fps=video.fps, dt=DT, meta=meta, rgb=video.rgb, text=video.fields.get("text"), camera=camera, **fields)
 
     def _stored(self, place: tuple[str, int], where: str) -> tuple[Array, Array, NDArray[Any] | None]:
@@ -194,17 +194,6 @@ def video_of(data: NDArray[Any], where: str, frames: int, fps: float | None) -> 
     if video.num_frames != frames:
         raise UserError(f"{where}: its video has {video.num_frames} frames, its states are those of {frames}")
     return video
-
-
-def camera_of(convention: str, width: int, height: int, frames: int) -> Camera:
-    """The camera of a world 10 m wide under a pixel convention; x lies at pixel x (W-1)/10, row H-1 at y = 0, in "linspace"."""
-    if convention == CENTERS:
-        return Camera.planar(width, height, WORLD, frames)
-    scale = (width - 1) / WORLD
-    intrinsics = torch.tensor([[scale, 0.0, 0.5], [0.0, scale, 0.5], [0.0, 0.0, 1.0]], dtype=torch.float64)
-    pose = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-    pose[1, 3] = (height - 1) / scale
-    return Camera(intrinsics.expand(frames, 3, 3).clone(), pose.expand(frames, 4, 4).clone(), orthographic=True)
 
 
 def velocities(position: Array, dt: float) -> Array:

@@ -17,6 +17,9 @@ from ..simulators.planar.phyre import Scenes, depth
 from .dataset import Dataset
 from .folder import Shards, Videos
 from .generate import versions
+from .phyre import PhyreFile
+from .phyworld import PhyWorldFile
+from .published import problems, shown_error, speed_error
 from .rigid import energy_gain, rigid_reprojection_error, static_motion
 from .shards import key_of, scan
 
@@ -24,6 +27,8 @@ REPROJECTION = 1e-3  # px
 DRIFT = 1e-9  # of the energy
 GAIN = 0.005  # of the energy: what an impulse solver may add where bodies are pushed apart
 CONTACT = 1e-6  # m, and of the momentum that changes hands
+SHOWN = 0.25  # px; published edges are hard and videos lossy
+SPEED = 1e-3  # m/s; published positions have single precision
 
 
 @dataclass(frozen=True)
@@ -38,16 +43,47 @@ class Check:
 
 def validate(dataset: Dataset, clips: int = 8) -> Iterator[Check]:
     """Checks of a dataset as they are done: of every shard its hash and index, and of `clips` clips, evenly spread, a
-    second simulation bit for bit, flow against the bodies' re-projection, energy and contacts. Plain videos are decoded."""
+    second simulation bit for bit, flow against the bodies' re-projection, energy and contacts. Plain videos are decoded.
+    Of PhyWorld's files, every dataset's shape, and of the clips whether their pixels show the stated bodies."""
     if clips < 1:
         raise UserError(f"clips to check must be at least 1, got {clips}")
     if isinstance(dataset, Shards):
         yield from _shards(dataset)
-        yield from _sample(dataset, [i * len(dataset) // min(clips, len(dataset)) for i in range(min(clips, len(dataset)))])
+        yield from _sample(dataset, _spread(dataset, clips))
+    elif isinstance(dataset, PhyWorldFile | PhyreFile):
+        yield from _published(dataset, _spread(dataset, clips))
     elif isinstance(dataset, Videos):
         yield _decodes(dataset)
     else:
         raise UserError("only a dataset in a folder can be validated")
+
+
+def _spread(dataset: Dataset, clips: int) -> list[int]:
+    count = min(clips, len(dataset))
+    return [i * len(dataset) // count for i in range(count)]
+
+
+def _published(dataset: PhyWorldFile | PhyreFile, indices: list[int]) -> Iterator[Check]:
+    bad = problems(dataset.path, dataset.index)
+    count = len(dataset.index.keys)
+    yield Check("streams", not bad, "; ".join(bad[:3]) or f"{count} datasets in each", "the same lengths and shapes")
+    clips, read = _read(dataset, indices)
+    yield read
+    if not clips or isinstance(dataset, PhyreFile):
+        return
+    for name, measure, limit, unit in (("pixels against states", shown_error, SHOWN, "px"), ("speeds", speed_error, SPEED, "m/s")):
+        worst = float(torch.tensor([measure(clip) for clip in clips.values()]).max())
+        yield Check(name, worst <= limit, f"{worst:.1e} {unit}", f"at most {limit:g} {unit}")
+
+
+def _read(dataset: Dataset, indices: list[int]) -> tuple[dict[int, Clip], Check]:
+    clips, bad = {}, []
+    for i in indices:
+        try:
+            clips[i] = dataset[i]
+        except UserError as error:
+            bad.append(str(error))
+    return clips, Check("clips read", not bad, "; ".join(bad[:3]) or f"{len(clips)} of {len(indices)}", "every clip")
 
 
 def _shards(dataset: Shards) -> Iterator[Check]:
@@ -70,13 +106,8 @@ def _shards(dataset: Shards) -> Iterator[Check]:
 
 
 def _sample(dataset: Shards, indices: list[int]) -> Iterator[Check]:
-    clips, bad = {}, []
-    for i in indices:
-        try:
-            clips[i] = dataset[i]
-        except UserError as error:
-            bad.append(str(error))
-    yield Check("clips read", not bad, "; ".join(bad[:3]) or f"{len(clips)} of {len(indices)}", "every clip")
+    clips, read = _read(dataset, indices)
+    yield read
     if not clips:
         return
     seed = dataset.card["job"]["seed"]
