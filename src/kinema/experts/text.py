@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.config import part
 from ..core.errors import UserError
+from ..core.files import read_json
 from ..core.registry import places
 
 
@@ -57,6 +58,13 @@ class TextEncoder:
     def encode(self, text: str, device: torch.device | str = "cpu") -> Tensor:
         """[s, width], special tokens included. Raises UserError for a text longer than the network takes."""
         return _encode(_loaded(self.weights, "TextEncoder"), text, device)
+
+
+def encoder(weights: str) -> T5 | TextEncoder:
+    """The part for these weights: a T5 where their folder says that they are one, or, for want of a folder, their name."""
+    config = Path(_place(weights)) / "config.json"
+    is_t5 = read_json(config).get("model_type") == "t5" if config.is_file() else "t5" in weights.lower()
+    return T5(weights) if is_t5 else TextEncoder(weights)
 
 
 class _Loaded(NamedTuple):

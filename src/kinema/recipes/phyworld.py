@@ -62,16 +62,17 @@ def learner(
 ) -> Stage:  # fmt: skip
     """One model of a study, fed with `data`, whose latents are kept: the published settings from S on, at nano those a CPU finishes.
 
-    `conditions` come on top of the first frames, of which there are `given` (None: as many as the settings say).
+    `conditions` come on top of the first frames, of which there are `given` (None: as many as the settings say). The clock is
+    that of the data.
     """
     stage = _nano(size, num_frames, seed) if network == "nano" else phyworld(network, size=size, num_frames=num_frames, seed=seed)
     b = stage.blueprint
-    shown = b.conditions if given is None else (Frames(given),)
+    first, shown = data[0], b.conditions if given is None else (Frames(given),)
+    blueprint = replace(b, conditions=(*shown, *conditions), fps=first.fps, dt=first.dt)
     cached = replace(stage.train, steps=steps, warmup=min(stage.train.warmup, steps // 10), workers=0, probe_every=max(steps, 1))
     return replace(
-        stage, blueprint=replace(b, conditions=(*shown, *conditions)), data=data, held_out=held_out, train=cached, codec=codec,
-        cache=True, metrics=(),
-    )  # fmt: skip
+        stage, blueprint=blueprint, data=data, held_out=held_out, train=cached, codec=codec, cache=True, metrics=(),
+    )
 
 
 def _nano(size: int, num_frames: int, seed: int) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -113,14 +114,14 @@ def _preferred(found: Found, name: str) -> Finding:
     statement = f"{SAID[first].capitalize()} is held on to more than {SAID[second]} (trained: {trained_on(SETS[name])})."
     evidence: dict[str, Figure | str] = {
         f"drift of {SAID[second]} minus drift of {SAID[first]} on unseen combinations:": more,
-        f"kept {SAID[first]}": unseen.figure(f"kept_{first}"), f"kept {SAID[second]}": unseen.figure(f"kept_{second}"),
+        f"kept {SAID[first]}": unseen.hits(f"kept_{first}"), f"kept {SAID[second]}": unseen.hits(f"kept_{second}"),
     }  # fmt: skip
     return finding(statement, over(more, MARGIN) if ready else "undecided", evidence | _unsteady(seen, ready, first, second))
 
 
 def _no_exception(found: Found) -> Finding:
     seen, unseen = _both(found, "color-shape")
-    kept, lost = unseen.figure("kept_color"), unseen.figure("kept_shape")
+    kept, lost = unseen.hits("kept_color"), unseen.hits("kept_shape")
     ready = steady(seen, "color", "shape")
     verdict = every([over(kept, 0.95), under(lost, 0.05)]) if ready else "undecided"
     return finding(
@@ -131,18 +132,18 @@ def _no_exception(found: Found) -> Finding:
 
 def _ring(found: Found) -> Finding:
     seen, unseen = _both(found, RING)
-    changed = bootstrap([1 - r.number("kept_color") for r in unseen], key=("study", "ring"))
+    changed = unseen.share(lambda r: None if math.isnan(r.number("kept_color")) else r.number("kept_color") < 0.5)
     ready = steady(seen, "color", "shape")
     return finding(
         "Ring against ball breaks the order: a body may give up its colour to keep its shape (more than 5 % do).",
         over(changed, 0.05) if ready else "undecided",
-        {"changed colour": changed, "kept shape": unseen.figure("kept_shape")} | _unsteady(seen, ready, "color", "shape"),
+        {"changed colour": changed, "kept shape": unseen.hits("kept_shape")} | _unsteady(seen, ready, "color", "shape"),
     )  # fmt: skip
 
 
 def _extremes(found: Found) -> Finding:
     seen, unseen = _both(found, EXTREMES)
-    kept, lost = unseen.figure("kept_color"), unseen.figure("kept_radius")
+    kept, lost = unseen.hits("kept_color"), unseen.hits("kept_radius")
     ready = steady(seen, "color", "radius")
     verdict = every([over(kept, 0.95), under(lost, 0.05)]) if ready else "undecided"
     return finding(
@@ -193,8 +194,8 @@ def tables(found: Found) -> tuple[Sheet, ...]:
 
 def _cells(rows: Rows, point: Point) -> tuple[Cell, ...]:
     first, second = str(point.labels["first"]), str(point.labels["second"])
-    kept = [rows.figure(f"{what}_{a}") for what in ("kept", "drift") for a in (first, second)]
-    return float(len(rows)), SAID[first], SAID[second], *kept, gap(rows, first, second), rows.figure("vanished")
+    kept, drift = [rows.hits(f"kept_{a}") for a in (first, second)], [rows.figure(f"drift_{a}") for a in (first, second)]
+    return float(len(rows)), SAID[first], SAID[second], *kept, *drift, gap(rows, first, second), rows.figure("vanished")
 
 
 def figures(found: Found) -> tuple[Drawing, ...]:

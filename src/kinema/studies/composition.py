@@ -14,7 +14,7 @@ from .found import Found
 from .page import Cell, Drawing, Sheet
 from .rows import Rows
 from .study import Finding, Point, Study, Test
-from .verdicts import below, every, finding, over, under
+from .verdicts import below, every, finding, if_learnt, over, under
 
 PARTS = {"spatial": ("ball", "square"), "temporal": ("collision", "bounce")}
 CONTROL = "temporal, red never bounces"
@@ -51,10 +51,10 @@ def findings(found: Found) -> tuple[Finding, ...]:
     return (_spatial(found), _temporal(found), _vanishes(found))
 
 
-def learnt(found: Found, point: str) -> bool:
-    """Whether the parts have been learnt: less than half the error of a video that stands still. What has not has nothing to combine."""
-    parts = [rows.where(part=lambda part: part != COMBINED).figure("velocity") for rows in (found.dreams(point), _still(found, point))]
-    return below(parts[0], parts[1], 0.5) == "shows"
+def _if_learnt(found: Found, point: str, said: Finding) -> Finding:
+    """Who has not learnt the parts has nothing to combine."""
+    parts = [rows.where(part=_alone).figure("velocity") for rows in (found.dreams(point), _still(found, point))]
+    return if_learnt((said,), *parts)[0]
 
 
 def _spatial(found: Found) -> Finding:
@@ -69,7 +69,7 @@ def _spatial(found: Found) -> Finding:
 
 def _temporal(found: Found) -> Finding:
     dreams = found.dreams("temporal")
-    alone, together = dreams.where(part=lambda part: part != COMBINED), dreams.where(part=COMBINED)
+    alone, together = dreams.where(part=_alone), dreams.where(part=COMBINED)
     pairs = {"both balls, after their last event": (alone.figure("velocity"), together.figure("velocity"))}
     statement = "A collision and a bounce learnt apart are combined in time: less than twice the velocity error of each alone."
     return _combines(found, "temporal", statement, pairs)
@@ -80,22 +80,18 @@ def _combines(found: Found, point: str, statement: str, pairs: dict[str, tuple[F
     said: dict[str, Figure | str] = {}
     for name, (alone, together) in pairs.items():
         said |= {f"{name}: alone [m/s]": alone, f"{name}: combined [m/s]": together}
-    if not learnt(found, point):
-        verdict = "undecided"
-        said |= {"but the parts are not learnt: error on them [m/s]": found.dreams(point).where(part=_alone).figure("velocity"),
-                 "of a video that stands still [m/s]": _still(found, point).where(part=_alone).figure("velocity")}  # fmt: skip
-    return finding(statement, verdict, said)
+    return _if_learnt(found, point, finding(statement, verdict, said))
 
 
 def _vanishes(found: Found) -> Finding:
     gone = found.dreams(CONTROL, part=COMBINED).figure("vanished_red")
     other = found.dreams("temporal", part=COMBINED).figure("vanished_blue")
-    verdict = every([over(gone, 0.5), under(other, 0.1)]) if learnt(found, CONTROL) else "undecided"
-    return finding(
+    said = finding(
         "A red ball that never bounced in training vanishes after a collision near the wall (gone in more than half of the frames), while "
-        "a model that has seen one bounce loses none (less than a tenth).", verdict,
+        "a model that has seen one bounce loses none (less than a tenth).", every([over(gone, 0.5), under(other, 0.1)]),
         {"gone, red ball that never bounced:": gone, "gone, blue ball of the model that saw red ones bounce:": other},
     )  # fmt: skip
+    return _if_learnt(found, CONTROL, said)
 
 
 def _alone(part: object) -> bool:
