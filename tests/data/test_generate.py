@@ -264,3 +264,11 @@ def test_the_engine_hands_on_errors() -> None:
         list(run(divmod, [(7, 2), (1, 0)], workers=2))
     with pytest.raises(UserError, match="worker process died"):
         list(run(os._exit, [(3,), (3,)], workers=2))
+
+
+def test_a_split_that_needs_a_field_is_written_and_said(tmp_path: Path) -> None:
+    """The split lies in the scenario's own holes, so no command line can make it: the card gives a line of Python."""
+    world = scenario("collision", size=16, num_frames=4, speed_holes=(((2.0, 3.0), (2.0, 3.0)),))
+    generate(tmp_path / "d", world, num=2, split="speed_hole")
+    assert all(2 <= v <= 3 for clip in open_dataset(tmp_path / "d") for v in clip.meta["params"]["speed"])
+    assert "kinema.data.generate(" in (tmp_path / "d/README.md").read_text(encoding="utf-8")

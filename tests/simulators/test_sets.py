@@ -154,6 +154,10 @@ def test_a_split_may_name_parameters() -> None:
     for params in params_of(world, 50):
         out = [not 1 <= v <= 4 for v in params["speed"]], [not 0.5 <= r <= 1.5 for r in params["radius"]]
         assert out == ([False, True], [True, False])
+    with pytest.raises(UserError, match="outside names 'radius', which it does not draw; it draws radius1, radius2, speed1, speed2"):
+        scenario("collision").split("radius")
+    with pytest.raises(UserError, match=r"has no split 'speed2\+mass'; it has id, ood"):
+        scenario("collision").split("speed2+mass")
 
 
 def test_the_height_of_a_collision_may_be_drawn() -> None:

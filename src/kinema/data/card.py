@@ -34,7 +34,7 @@ def command(card: dict[str, Any]) -> str:
     """What makes this dataset again: a command line or, for a scenario with fields that no flag sets, a line of Python."""
     job, world = card["job"], card["job"]["scenario"]
     shown = {key: world[key] for key in ("size", "num_frames", "fps", "dt")}
-    if to_json(scenario(card["name"], **shown).split(job["split"])) != world:
+    if _plain(card["name"], shown, job["split"]) != world:
         options = ", ".join(f"{key}={job[key]!r}" for key in ("num", "seed", "split", "store", "shard_size"))
         return f'kinema.data.generate("FOLDER", kinema.core.from_json({world!r}), {options})'
     flags = {
@@ -42,6 +42,14 @@ def command(card: dict[str, Any]) -> str:
         "fps": repr(world["fps"]), "dt": repr(world["dt"]), "shard-size": job["shard_size"], "store": job["store"],
     }  # fmt: skip
     return " ".join(["kinema simulate", card["name"], *(f"--{key} {value}" for key, value in flags.items()), "--out FOLDER"])
+
+
+def _plain(name: str, fields: dict[str, Any], split: str) -> Any:
+    """The scenario that flags alone would make, as JSON; None where its split needs a field that no flag sets."""
+    try:
+        return to_json(scenario(name, **fields).split(split))
+    except UserError:
+        return None
 
 
 def ranges(card: dict[str, Any]) -> dict[str, str]:

@@ -105,16 +105,19 @@ class Planar(World):
         keys = tuple(name.split("+"))
         if not all(self._can_leave(key) for key in keys):
             raise UserError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
-        return replace(self, outside=(keys,))
+        world = replace(self, outside=(keys,))
+        world.sample(stream("split"))
+        return world
 
     def sample(self, rng: np.random.Generator, index: int = 0) -> dict[str, Any]:
         """Parameters of one clip, plain JSON values in m, m/s and s; `index` is its place in the stream, for the grid."""
         outside = self.outside[int(rng.integers(len(self.outside)))]
         level = Level(outside, {} if self.grid is None else self.grid.cell(index))
         drawn = self._draw(rng, level)
-        for key in level.at:
-            if key not in level.asked:
-                raise UserError(f"{self.name}: the grid names {key!r}, which it does not draw; it draws {', '.join(sorted(level.asked))}")
+        for key in (*level.at, *outside):
+            if key not in level.asked and key not in self.levels:
+                named = "the grid" if key in level.at else "outside"
+                raise UserError(f"{self.name}: {named} names {key!r}, which it does not draw; it draws {', '.join(sorted(level.asked))}")
         return {"outside": list(outside), **drawn, "mirrored": bool(self.flip and rng.random() < 0.5)}
 
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
