@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from ..core.contracts import Metric
+from ..core.contracts import Encoder, Metric
 from ..core.errors import UserError
+from .abnormal import Abnormal
 from .drift import EnergyDrift, Lost, MomentumDrift, New, OwnMetric, RadiusDrift
-from .frechet import CONVENTIONS, FVD, Convention, frechet
+from .frechet import CONVENTIONS, FVD, Convention, frechet, fvd_name
 from .law import (
     EnergyError,
     LawMetric,
@@ -35,14 +37,15 @@ LAW = (VelocityError, VelocityErrorOfMeans, PositionError, MomentumError, Energy
 OWN = (Lost, New, RadiusDrift, MomentumDrift, EnergyDrift)
 PICTURE = (PSNR, SSIM, LPIPS)
 
-METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE)}
-SET_METRICS: dict[str, type[FVD]] = {"fvd": FVD}  # of two sets of clips; they are made with an expert
+METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE, Abnormal)}
+# Of two sets of clips, made with an encoder: FVD by its conventions, "fvd" the original one.
+SET_METRICS: dict[str, Callable[[Encoder], FVD]] = {fvd_name(convention): partial(FVD, convention=convention) for convention in CONVENTIONS}
 
 __all__ = [
-    "CONVENTIONS", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Convention", "EnergyDrift",
-    "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "New", "OwnMetric", "Perceptual", "PositionError",
-    "RadiusDrift", "RadiusError", "Vanished", "VelocityError", "VelocityErrorOfMeans", "bucket", "compare", "frechet", "metric",
-    "parse", "psnr", "read_dream", "select", "ssim",
+    "CONVENTIONS", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Abnormal", "Convention",
+    "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "New", "OwnMetric", "Perceptual",
+    "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError", "VelocityErrorOfMeans", "bucket", "compare", "frechet",
+    "metric", "parse", "psnr", "read_dream", "select", "ssim",
 ]  # fmt: skip
 
 
@@ -52,7 +55,7 @@ def metric(name: str, *, first_frame: int | None = None, paper_compatible: bool 
     Raises UserError listing the names if there is none.
     """
     if name not in METRICS:
-        raise UserError(f"there is no metric named {name!r}; there are {', '.join(METRICS)}")
+        raise UserError(f"there is no metric named {name!r}; there are {', '.join((*METRICS, *SET_METRICS))}")
     cls, options = METRICS[name], {"first_frame": first_frame, "paper_compatible": paper_compatible}
     known = {field.name for field in dataclasses.fields(cls)}
     made: Metric = cls(**{key: value for key, value in options.items() if key in known})

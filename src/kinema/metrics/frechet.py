@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 
 I3D_WEIGHTS = "i3d-kinetics400"
 _BATCH = {"cpu": 4, "cuda": 32}  # clips encoded at once
-_PARTS = 20  # of the sets, left out in turn for the interval
-_95 = 1.96
+_PARTS = 10  # of the sets, left out in turn for the interval
+_95 = 2.262  # Student's t of nine degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Features:
         self.parts = [Moments(width) for _ in range(_PARTS)]
 
     def add(self, features: Array) -> None:
-        """Features [b, width]; clip i goes to part i mod 20."""
+        """Features [b, width]; clip i goes to part i mod 10."""
         for row, place in zip(features, range(self.total.count, self.total.count + len(features)), strict=True):
             self.parts[place % _PARTS].add(row[None])
         self.total.add(features)
@@ -103,10 +103,11 @@ class Features:
 class FVD:
     """Fréchet video distance of two sets of clips by a convention of CONVENTIONS; lower is better.
 
-    `encoder` is `experts.I3D()`; features of any other encoder give a distance that is not called FVD, but
-    `frechet_distance[<weights>]`. Clips stream through `update`, in any order and in portions of any size; memory does not
-    grow with their number. All frames count, given ones too; all clips must agree in frames and size. It runs on `device`
-    (default: the first GPU, else the CPU), `batch` clips at once.
+    `encoder` is `experts.I3D()`, and `name` then "fvd", by another convention than the original "fvd-<convention>". Features
+    of any other encoder give a distance that is not called so, but `frechet_distance[<weights>]`. Clips stream through
+    `update`, in any order and in portions of any size; memory does not grow with their number. All frames count, given ones
+    too; all clips must agree in frames and size. It runs on `device` (default: the first GPU, else the CPU), `batch` clips
+    at once (default: 4 on a CPU, 32 on a GPU).
 
     The estimate grows as clips get fewer (the covariance of 400 features is estimated), so compare at equal counts only.
     """
@@ -121,7 +122,7 @@ class FVD:
         if batch is not None and batch < 1:
             raise UserError(f"at least 1 clip must be encoded at once, got batch {batch}")
         real = encoder.weights == I3D_WEIGHTS and encoder.pretrained
-        self.name = "fvd" if real else f"frechet_distance[{encoder.weights}]"
+        self.name = fvd_name(convention) if real else f"frechet_distance[{encoder.weights}]"
         self.encoder, self.convention = encoder, convention
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch = batch or _BATCH.get(self.device.type, _BATCH["cpu"])
@@ -150,10 +151,10 @@ class FVD:
         return self._distance(a.total, b.total)
 
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the distance at this number of clips, by a jackknife over twentieths of both sets.
+        """95 % interval of the distance at this number of clips, by a jackknife over tenths of both sets.
 
         It says how much the figure moves with the choice of clips; the bias of few clips it does not cover. Clip i of the
-        dreams and clip i of the truths are left out together. NaN where a set has fewer than 20 clips.
+        dreams and clip i of the truths are left out together. NaN where a set has fewer than 10 clips.
         """
         a, b = self._both()
         if min(a.total.count, b.total.count) < _PARTS:
@@ -230,6 +231,11 @@ class _Side:
     @property
     def count(self) -> int:
         return self.features.total.count + len(self.waiting)
+
+
+def fvd_name(convention: str) -> str:
+    """What FVD by a convention is called: "fvd" by the original one, else with the convention's name."""
+    return "fvd" if convention == "original" else f"fvd-{convention}"
 
 
 def resize(frames: Tensor, size: int, how: Literal["corner", "stretch", "crop"]) -> Tensor:
