@@ -17,8 +17,8 @@ def main(
     seed: int = 0,
     split: str = "id",
     size: int = 128,
-    frames: int = 32,
-    fps: float = 10.0,
+    frames: int | None = None,
+    fps: float | None = None,
     dt: float | None = None,
     store: Literal["bodies", "all"] = "bodies",
     shard_size: int | None = None,
@@ -35,12 +35,12 @@ def main(
         out: the folder to write; an empty one, a new one, or one that the same command began.
         num: clips.
         seed: of the random stream; clip i depends on scenario, seed and i alone.
-        split: id, ood, one of the scenario's levels (such as r, v, both), or parameters that leave their range, such as
-            radius1+speed2.
+        split: id, ood, one of the scenario's levels (such as r, v, both), parameters that leave their range, such as
+            radius1+speed2, or templates (phyre: 6, 30, 60, or one by its number).
         size: side of the square frames, in px.
-        frames: frames of a clip.
-        fps: rate at which the videos play.
-        dt: physical time between two frames, in s; 1/fps if not given.
+        frames: frames of a clip; the scenario's own (32, PHYRE's 33) if not given.
+        fps: rate at which the videos play; the scenario's own (10, PHYRE's 5) if not given.
+        dt: physical time between two frames, in s; if not given, 1/fps where fps is, else the scenario's own (0.1, PHYRE's 1/3).
         store: bodies keeps video, bodies and seed, and dense truth is rendered when read; all keeps it too.
         shard_size: clips of a shard; chosen from num if not given.
         workers: processes; as many as there are CPU cores if not given.
@@ -51,12 +51,13 @@ def main(
     from ..data.generate import generate
     from ..simulators import scenario as named
 
-    if not fps > 0:
+    if fps is not None and not fps > 0:
         raise UserError(f"--fps must be above 0, got {fps:g}")
     for flag, value in (("--workers", workers), ("--shard-size", shard_size)):
         if value is not None and value < 1:
             raise UserError(f"{flag} must be at least 1, got {value}")
-    world = named(scenario, size=size, num_frames=frames, fps=fps, dt=1 / fps if dt is None else dt)
+    given = {"size": size, "num_frames": frames, "fps": fps, "dt": 1 / fps if fps is not None and dt is None else dt}
+    world = named(scenario, **{key: value for key, value in given.items() if value is not None})
     there = []
     with Bar("simulate", num) as bar:
 

@@ -219,7 +219,7 @@ def _card(job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, A
 
 def versions() -> dict[str, str]:
     """Versions of what has a say in a dataset's bytes."""
-    return {name: version(name) for name in ("av", "kinema", "numpy", "safetensors", "torch")}
+    return {name: version(name) for name in ("av", "kinema", "numpy", "pymunk", "safetensors", "torch")}
 
 
 def _name(k: int) -> str:
