@@ -85,9 +85,10 @@ def test_what_the_pixels_show_is_where_the_states_are(tmp_path: Path, size: int)
 def test_a_parabola_is_told_by_its_positions(tmp_path: Path) -> None:
     clip = open_dataset(published.uniform(tmp_path / "p.hdf5", [(0.8, 2.0)], gravity=-2.5))[0]
     assert clip.meta["scenario"] == "parabola"
-    assert torch.allclose(clip.bodies["velocity"][0, 0], torch.tensor([2.0, -0.025], dtype=torch.float64))
+    assert float(clip.bodies["velocity"][0, 0, 0]) == 2.0
     times = 0.01 + 0.1 * torch.arange(32, dtype=torch.float64)
-    assert torch.allclose(clip.bodies["velocity"][:, 0, 1], -2.5 * times, atol=0.02)  # half a step of its simulator is 0.0125 m/s
+    # Its simulator moves a body by the speed at the end of a step: half a step of 0.01 s ahead of a parabola.
+    assert torch.allclose(clip.bodies["velocity"][:, 0, 1], -2.5 * (times + 0.005), atol=1e-3)
     assert bucket(clip) == clip.meta["bucket"] == "id"
 
 

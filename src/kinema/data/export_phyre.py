@@ -63,6 +63,7 @@ class ScenesWriter:
 
 def _task(clip: Clip, where: str) -> str:
     try:
-        return f"{int(clip.meta['params']['template']):05d}:{int(clip.meta['params']['task']):03d}"
+        params = clip.meta["params"]
+        return f"{int(params['template']):05d}:{int(params['task'] if 'task' in params else params['step']):03d}"
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{where}: its meta names no template and task, under which the layout files it") from None

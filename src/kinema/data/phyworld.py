@@ -163,7 +163,7 @@ class PhyWorldFile(Dataset):
             arrays["shape"] = np.array([int(params["shape"])], np.int64)
         held = {key: torch.from_numpy(np.broadcast_to(value, (len(position), *value.shape)).copy()) for key, value in arrays.items()}
         velocity = velocities(position, DT)
-        velocity[0] = _started(params, position, LAYOUTS[self.kind].law, self._note.first_frame_time)
+        _start(velocity[0], params, position, LAYOUTS[self.kind].law, self._note.first_frame_time)
         return {"position": torch.from_numpy(position), "velocity": torch.from_numpy(velocity), **held}
 
 
@@ -204,15 +204,15 @@ def velocities(position: Array, dt: float) -> Array:
     return found
 
 
-def _started(params: Mapping[str, float], position: Array, law: str, first_frame_time: float) -> Array:
-    """Velocity [n,2] in m/s in the first frame: stated speeds along the axis on which a ball sets out."""
+def _start(velocity: Array, params: Mapping[str, float], position: Array, law: str, first_frame_time: float) -> None:
+    """Put the stated speeds into the velocity [n,2] in m/s of the first frame, along the axis on which a ball sets out."""
     if law == "collision":
-        return np.array([[params["v1"], 0.0], [-params["v2"], 0.0]])
+        velocity[:] = [[params["v1"], 0.0], [-params["v2"], 0.0]]
+        return
     pull = np.array([0.0, _GRAVITY if law == "parabola" else 0.0])
     step = (position[1] - position[0])[0] - pull * DT * (first_frame_time + DT / 2) if len(position) > 1 else np.array([1.0, 0.0])
-    along = np.eye(2)[int(abs(step[1]) > abs(step[0]))]
-    speed = -params["v"] if step @ along < 0 else params["v"]
-    return np.array([speed * along + pull * first_frame_time])
+    axis = int(abs(step[1]) > abs(step[0]))
+    velocity[0, axis] = (-params["v"] if step[axis] < 0 else params["v"]) + pull[axis] * first_frame_time
 
 
 def _buckets(init: Array, balls: int) -> list[str]:
