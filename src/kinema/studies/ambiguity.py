@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..benchmarks.phyworld import RESERVED_SEEDS
@@ -52,15 +53,22 @@ def flips(rows: Rows) -> Rows:
     return rows.where(lambda r: r.get("next", "") not in ("", r["fate"]))
 
 
-def distance(row: Row, changes: Rows) -> float:
-    """Steps from a clip to the nearest change of outcome in its task; infinite where there is none."""
-    places = [r.number("step") + 0.5 for r in changes if r["task"] == row["task"]]
-    return min((abs(row.number("step") - place) for place in places), default=math.inf)
+def changes(rows: Rows) -> dict[str, list[float]]:
+    """Half-way between which steps of each task the outcome changes."""
+    found: dict[str, list[float]] = {}
+    for task, its in rows.groups("task").items():
+        walk = sorted(((r.number("step"), r["fate"]) for r in its), key=lambda step: step[0])
+        found[str(task)] = [(a + b) / 2 for (a, before), (b, after) in pairwise(walk) if before != after]
+    return found
 
 
-def parts(rows: Rows, changes: Rows) -> dict[str, Rows]:
+def parts(rows: Rows, places: Mapping[str, Sequence[float]]) -> dict[str, Rows]:
     """The clips near a change of outcome, and those far from any."""
-    return {"near": rows.where(lambda r: distance(r, changes) < NEAR), "far": rows.where(lambda r: distance(r, changes) > FAR)}
+
+    def far(row: Row) -> float:
+        return min((abs(row.number("step") - place) for place in places.get(str(row["task"]), ())), default=math.inf)
+
+    return {"near": rows.where(lambda r: far(r) < NEAR), "far": rows.where(lambda r: far(r) > FAR)}
 
 
 def constant(rows: Rows) -> float:
@@ -84,21 +92,22 @@ def findings(found: Found) -> tuple[Finding, ...]:
 
 
 def _alike(found: Found, px: int) -> Finding:
-    changes = flips(_walked(found))
-    same = [r for r in changes if r.number(f"change{px}") <= 1]
-    verdict: Verdict = "undecided" if not len(changes) else "shows" if 2 * len(same) > len(changes) else "does not show"
-    by_task = {f"task {task}": ", ".join(number(v) for v in its.array(f"change{px}")) for task, its in changes.groups("task").items()}
+    steps = flips(_walked(found))
+    same = [r for r in steps if r.number(f"change{px}") <= 1]
+    verdict: Verdict = "undecided" if not len(steps) else "shows" if 2 * len(same) > len(steps) else "does not show"
+    by_task = {f"task {task}": ", ".join(number(v) for v in its.array(f"change{px}")) for task, its in steps.groups("task").items()}
     return finding(
         f"Where one step changes the outcome, pictures of {px} px do not show the step: first frames are the same within a grey level.",
-        verdict, {"same": f"{len(same)} of {len(changes)} changes; grey levels by which first frames differ most:", **by_task},
+        verdict, {"same": f"{len(same)} of {len(steps)} changes; grey levels by which first frames differ most:", **by_task},
     )  # fmt: skip
 
 
 def _near_and_far(found: Found) -> Finding:
     dreams = found.dreams(MOST)
-    near, far = (its.hits("correct") for its in parts(dreams, flips(_walked(found))).values())
+    split = parts(dreams, changes(_walked(found)))
+    near, far = (its.hits("correct") for its in split.values())
     shown = dreams.share(lambda r: r["dreamt"] != LOST)
-    guess = constant(parts(dreams, flips(_walked(found)))["far"])
+    guess = constant(split["far"])
     weak = not known(far) or far.low <= guess or shown.low <= 0.5
     said: dict[str, Figure | str] = {
         f"right outcome within {NEAR} steps of a change": near, f"beyond {FAR} steps": far, "dreams that show the ball": shown,
@@ -115,10 +124,10 @@ def _near_and_far(found: Found) -> Finding:
 
 def tables(found: Found) -> tuple[Sheet, ...]:
     """Where outcomes change and by how much pictures do; and how often the dreamt outcome is the true one."""
-    walked, changes = _walked(found), flips(_walked(found))
+    walked = _walked(found)
     seen: list[tuple[Cell, ...]] = [
         (str(r["task"]), TASKS[str(r["task"])], r.number("step"), f"{r['fate']} to {r['next']}", *(r.number(f"change{px}") for px in SIZES))
-        for r in changes
+        for r in flips(walked)
     ]
     header = ("task", "", "step", "outcome", *(f"first frames differ by, {px} px [grey levels]" for px in SIZES))
     about = "The paper shows one such pair of each kind (figure 16) and says that the difference is at the level of pixels."
@@ -129,7 +138,7 @@ def tables(found: Found) -> tuple[Sheet, ...]:
         for task in TASKS:
             rows = its.where(task=task)
             if len(rows):
-                accuracy = [part.hits("correct") for part in parts(rows, changes).values()]
+                accuracy = [part.hits("correct") for part in parts(rows, changes(walked)).values()]
                 asked.append((said, task, float(len(rows)), rows.hits("correct"), *accuracy, rows.share(lambda r: r["dreamt"] != LOST)))
     header = ("whose", "task", "clips", "right [share]", f"within {NEAR} steps [share]", f"beyond {FAR} steps [share]", "ball seen [share]")
     guess = number(constant(walked)) if len(walked) else "–"
