@@ -15,6 +15,7 @@ import pytest
 
 from kinema import cli
 from kinema.core import UserError
+from kinema.simulators import SCENARIOS
 
 
 def kinema(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -103,8 +104,13 @@ def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Traceback" not in capsys.readouterr().err
 
 
+def test_the_help_of_simulate_names_every_scenario() -> None:
+    said = inspect.getdoc(importlib.import_module("kinema.cli.simulate").main) or ""
+    assert set(SCENARIOS) <= set(said.replace(",", " ").replace(".", " ").split())
+
+
 def test_a_process_ends_with_one_sentence(tmp_path: Path) -> None:
     run = kinema("simulate", "colision", "--out", str(tmp_path / "d"))
     assert run.returncode == 2
-    assert run.stderr == "kinema: there is no scenario named 'colision'; there are uniform, parabola, collision, bounce\n"
+    assert run.stderr == f"kinema: there is no scenario named 'colision'; there are {', '.join(SCENARIOS)}\n"
     assert run.stdout == ""
