@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from kinema.cli import main
+from kinema.cli.train import _fed
 from kinema.core.video import read_video, write_video
-from kinema.data import open_dataset
+from kinema.data import Simulated, open_dataset, to_phyworld
+from kinema.recipes import codec
+from kinema.simulators import scenario
 
 SMALL = ["--num", "4", "--size", "32", "--frames", "5"]
 
@@ -130,3 +134,13 @@ def test_converting_refuses_in_a_sentence(tmp_path: Path, capsys: pytest.Capture
         assert words in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "there.hdf5"]
     assert (tmp_path / "there.hdf5").read_text() == "mine"
+
+
+def test_training_on_published_files_goes_by_their_time_step(tmp_path: Path) -> None:
+    """Their videos play at 5 fps, the model's clips at 10; both have 0.1 s between frames, so no frame is shown twice."""
+    to_phyworld(Simulated(scenario("uniform", size=32), fields=("rgb",), length=4), tmp_path / "x.hdf5", size=None)
+    stage = replace(codec.tiny(), probes=1)
+    assert (stage.blueprint.fps, stage.blueprint.dt) == (10.0, 0.1)
+    clip = _fed(stage, str(tmp_path / "x.hdf5")).data[0]
+    assert (clip.fps, clip.dt, clip.num_frames) == (10.0, 0.1, stage.blueprint.num_frames)
+    assert (clip.rgb[1:] != clip.rgb[:-1]).flatten(1).any(1).all()

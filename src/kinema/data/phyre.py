@@ -62,6 +62,11 @@ class PhyreFile(Dataset):
     def length(self) -> int:
         return self.index.length if self.bucket is None else len(self._chosen)
 
+    @property
+    def dt(self) -> float:
+        """Time in s between two frames."""
+        return DT
+
     def check(self) -> None:
         """Raise UserError where the file is none of PHYRE's scenes, or a wanted bucket is not in it."""
         _ = self.index, self._first, self.length

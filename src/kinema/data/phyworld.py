@@ -87,6 +87,11 @@ class PhyWorldFile(Dataset):
     def length(self) -> int:
         return self.index.length if self.bucket is None else len(self._chosen)
 
+    @property
+    def dt(self) -> float:
+        """Time in s between two frames."""
+        return DT
+
     def check(self) -> None:
         """Raise UserError where the file is none of PhyWorld's, or a wanted layout or bucket is not in it."""
         _ = self.kind, self.length
