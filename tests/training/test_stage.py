@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from kinema import WorldModel, recipes
 from kinema.codecs import VAE, Pixels
 from kinema.conditions import Frames
-from kinema.core.config import from_json, to_json
+from kinema.core.config import from_json, part, to_json
 from kinema.core.errors import UserError
 from kinema.core.files import read_json, write_json
-from kinema.data import Subset
+from kinema.data import Simulated, Subset
 from kinema.metrics import LPIPS, PSNR
 from kinema.objectives import Reconstruct
+from kinema.simulators import Uniform
 from kinema.training import run
 from kinema.training.checkpoint import checkpoints
 from kinema.world_model import load_blueprint
@@ -252,3 +253,20 @@ def test_one_part_may_be_trained_alone(codec, tmp_path):
         assert torch.equal(ours[key], value) == (not key.startswith("decoder.")), key
     with pytest.raises(UserError, match="only: the model has no part named 'head'; it has encoder, decoder"):
         run(replace(stage, only="head"), tmp_path / "other")
+
+
+def test_a_run_on_a_users_own_world_goes_on_too(tiny, tmp_path):
+    """What a user's own file defines cannot be rebuilt from JSON, and need not be to see that the stage is the same."""
+
+    @part
+    class Mine(Uniform):
+        name = "mine"
+
+    def fed(**fields):
+        return replace(tiny, data=Simulated(Mine(size=16, num_frames=8, **fields)))
+
+    out = tmp_path / "run"
+    model = run(fed(), out)
+    assert run(fed(), out, resume=True) == model
+    with pytest.raises(UserError, match=r"run with other settings \(at stage.data.scenario.speed\)"):
+        run(fed(speed=((1.0, 2.0),)), out, resume=True)

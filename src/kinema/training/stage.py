@@ -209,9 +209,21 @@ def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
         return
     if not resume:
         raise UserError(f"{out} already holds a training run; use --resume to go on with it, or another folder")
-    old = from_json(read_json(path), str(path))  # a field that is newer than the run has its default
-    for where in _differences(to_json(old), to_json(stage)):
+    for where in _differences(_written(path), to_json(stage)):
         raise UserError(f"{out} holds a run with other settings (at {where}): resume with the same ones, or use another folder")
+
+
+def _written(path: Path) -> Any:
+    """A stage as it was written; a field that is newer than the run has its default, unless the stage holds a user's own part."""
+    said = read_json(path)
+    return said if _holds_own(said) else to_json(from_json(said, str(path)))
+
+
+def _holds_own(said: Any) -> bool:
+    """Whether JSON names a part of a user's own module, as `module:Class`, which no file rebuilds."""
+    if isinstance(said, dict):
+        return ":" in str(said.get("part", "")) or any(_holds_own(value) for value in said.values())
+    return isinstance(said, list) and any(_holds_own(value) for value in said)
 
 
 def _differences(old: Any, new: Any, where: str = "stage") -> list[str]:
