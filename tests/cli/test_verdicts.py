@@ -76,7 +76,7 @@ def test_bench(tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["score", "nothing.mp4"], "nothing.mp4: there is no such file"),
-        (["bench", "physworld", "planar"], "has no verb 'physworld'; it has phyworld"),
+        (["bench", "physworld", "planar"], "has no verb 'physworld' (did you mean 'phyworld'?)"),
         (["bench", "phyworld", "planar", "--num", "0"], "at least 1 clip"),
         (["demo", "--seed", "3"], "belong to training"),
         (["demo", "--num", "0"], "at least 1 clip"),

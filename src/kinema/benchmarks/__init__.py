@@ -5,14 +5,16 @@ from __future__ import annotations
 from .baselines import repeat_last, textbook
 from .demo import Demo
 from .output import write_result
+from .phyre import Phyre
 from .phyworld import RESERVED_SEEDS, PhyWorld
 from .report import write_report
 from .result import Result, Scene
 from .score import score
+from .sets import Sets
 from .systems import Folder, Model
 from .table import Benchmark, Figure, Sample, Table, bootstrap
 
 __all__ = [
-    "RESERVED_SEEDS", "Benchmark", "Demo", "Figure", "Folder", "Model", "PhyWorld", "Result", "Sample", "Scene", "Table", "bootstrap",
-    "repeat_last", "score", "textbook", "write_report", "write_result",
+    "RESERVED_SEEDS", "Benchmark", "Demo", "Figure", "Folder", "Model", "PhyWorld", "Phyre", "Result", "Sample", "Scene", "Sets",
+    "Table", "bootstrap", "repeat_last", "score", "textbook", "write_report", "write_result",
 ]  # fmt: skip

@@ -66,8 +66,10 @@ def headline(table: Table, column: str = "velocity") -> list[str]:
 def _paper(protocol: dict[str, Any]) -> dict[str, Any] | None:
     if "paper" not in protocol:
         return None
-    laws = protocol["paper"]["rows"]
+    paper = protocol["paper"]
+    laws, splits = paper["rows"], paper.get("splits", ("in distribution", "out"))
     names = list(dict.fromkeys(name for rows in laws.values() for name in rows))
-    columns = [f"{law}, {split}" for law in laws for split in ("in distribution", "out")]
+    columns = [f"{law}, {split}" for law in laws for split in splits]
     rows = [{"name": name, "values": [v for law in laws for v in laws[law].get(name, (None, None))]} for name in names]
-    return {"note": protocol["paper"]["note"], "columns": columns, "rows": rows}
+    what, unit = paper.get("what", "velocity error of means"), paper.get("unit", "units/s")
+    return {"note": paper["note"], "columns": columns, "rows": rows, "what": what, "unit": unit}

@@ -18,6 +18,7 @@ from ..simulators import make, scenario
 from ..simulators.planar import Planar
 from .baselines import given, repeat_last, textbook
 from .result import Result, Scene, figures_of, worst_first
+from .sets import Sets, apart
 from .systems import System, reconstructions
 from .table import Sample, Table, columns_of, judge
 
@@ -80,7 +81,8 @@ class PhyWorld:
 
     def run(self, system: System, progress: Callable[[str, int, int], Any] = lambda what, done, total: None) -> Result:
         """Judge `system`; `progress(law and split, clips done, clips in all)`. Raises UserError where its videos do not fit."""
-        metrics = select(self.metrics, first_frame=system.condition_frames, paper_compatible=self.paper_compatible)
+        names, set_names = apart(self.metrics)
+        metrics, sets = select(names, first_frame=system.condition_frames, paper_compatible=self.paper_compatible), Sets(set_names)
         samples: list[Sample] = []
         scenes: list[Scene] = []
         total, done = len(self.laws) * len(self.splits) * self.num, 0
@@ -92,11 +94,14 @@ class PhyWorld:
             rows, books = judge_with_yardsticks(
                 law, split, truths, dreams, metrics, system.condition_frames, paper_compatible=self.paper_compatible, more=more
             )
+            sets.update(law, split, {"dream": dreams, "repeat": [repeat_last(t, system.condition_frames) for t in truths], **more}, truths)
+            sets.close(law, split)
             samples += rows
             scenes += worst(law, split, truths, dreams, books, rows, self.names(law, split), metrics, system.condition_frames, self.keep)
             done += self.num
             progress(f"{law} {split}", done, total)
-        table = Table(columns_of(metrics), tuple(samples), seed=self.seed, notes=(self._note(system),))
+        columns = columns_of([*metrics, *sets.metrics])
+        table = Table(columns, tuple(samples), seed=self.seed, notes=(self._note(system), *sets.notes()), sets=sets.figures())
         protocol = {
             "benchmark": to_json(self), "size_px": system.size, "num_frames": system.num_frames, "fps": Planar.fps, "dt_s": Planar.dt,
             "condition_frames": system.condition_frames,

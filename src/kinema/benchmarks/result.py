@@ -37,7 +37,9 @@ class Result:
 
 
 def worst_first(samples: Iterable[Sample], metrics: Sequence[Metric]) -> list[Sample]:
-    """The dream's rows, worst by the first metric first; those where it is undefined come last."""
+    """The dream's rows, worst by the first metric first; those where it is undefined come last. In order where there is no metric."""
+    if not metrics:
+        return [row for row in samples if row.source == "dream"]
     first = metrics[0]
     sign = 1 if first.higher_is_better else -1
 

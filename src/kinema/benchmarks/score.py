@@ -17,6 +17,7 @@ from ..data.shards import key_of
 from ..metrics import LAW, OWN, parse, read_dream, select
 from .baselines import has_law, repeat_last, textbook
 from .result import Result, Scene, figures_of, worst_first
+from .sets import Sets, apart
 from .systems import check_fit, videos_in
 from .table import Sample, Table, columns_of, judge
 
@@ -78,19 +79,20 @@ def score(
     """Judge videos, with yardsticks beside them where there is a truth; the worst `keep` scenes are kept for looking at.
 
     `given` frames of each video were given to the model and are not judged; by default what the videos' tags say, or 3.
-    Raises UserError naming the file where a video cannot be read or parsed, or does not fit its truth in frames, size or
-    time step, and where the tags differ.
+    Videos stream through, one at a time, also where metrics of whole sets (fvd) are asked for. Raises UserError naming the
+    file where a video cannot be read or parsed, or does not fit its truth in frames, size or time step, and where tags differ.
     """
     files = find_videos(videos)
     given = _tagged(files) if given is None else given
-    names = tuple(metrics) if metrics else (WITHOUT if truth is None else WITH_TRUTH)
+    names, set_names = apart(metrics or (WITHOUT if truth is None else WITH_TRUTH))
     chosen = select(names, first_frame=given, paper_compatible=paper_compatible)
     if truth is None:
-        needing = [m.name for m in chosen if getattr(m, "needs_truth", True)]
+        needing = [*(m.name for m in chosen if getattr(m, "needs_truth", True)), *set_names]
         if needing:
             raise UserError(f"{', '.join(needing)} need a truth to judge by: give --truth, or choose among {', '.join(WITHOUT)}")
     cases = [Case(v, None) for v in files] if truth is None else match(files, truth)
     bodies = any(m.name in {cls.name for cls in (*LAW, *OWN)} for m in chosen)
+    sets = Sets(set_names)
     samples: list[Sample] = []
     size: set[tuple[int, int, int]] = set()
     rates: set[tuple[float, float]] = set()
@@ -99,7 +101,8 @@ def score(
         dream, true = _load(case, truth, given, dt)
         size.add((dream.size[1], dream.size[0], dream.num_frames))
         rates.add((dream.fps, dream.dt))
-        samples += _judge(case, i, dream, true, chosen, given, paper_compatible, bodies)
+        samples += _judge(case, i, dream, true, chosen, given, paper_compatible, bodies, sets)
+    figures = sets.figures()
     progress("report", len(cases), len(cases))
     scenes = [_scene(cases[row.index], row, truth, given, dt, chosen, bodies) for row in worst_first(samples, chosen)[:keep]]
     widths = ", ".join(f"{w} × {h}" for w, h, _ in sorted(size))
@@ -109,7 +112,8 @@ def score(
         "parser": "released evaluator" if paper_compatible else "kinema, sub-pixel", "videos": [str(c.file) for c in cases],
     }  # fmt: skip
     note = f"{len(cases)} videos" + ("" if truth is None else f", judged by {len(cases)} of {len(truth)} true clips")
-    table = Table(columns_of(chosen), tuple(samples), notes=(f"{note}; the first {given} frames count as given.",))
+    notes = (f"{note}; the first {given} frames count as given.", *sets.notes())
+    table = Table(columns_of([*chosen, *sets.metrics]), tuple(samples), notes=notes, sets=figures)
     return Result("Videos judged", table, tuple(scenes), protocol)
 
 
@@ -144,8 +148,9 @@ def _load(case: Case, truth: Dataset | None, given: int, dt: float | None) -> tu
 
 
 def _judge(
-    case: Case, index: int, dream: Clip, true: Clip | None, metrics: Sequence[Metric], given: int, paper_compatible: bool, bodies: bool
-) -> list[Sample]:
+    case: Case, index: int, dream: Clip, true: Clip | None, metrics: Sequence[Metric], given: int, paper_compatible: bool, bodies: bool,
+    sets: Sets,
+) -> list[Sample]:  # fmt: skip
     sources = {"dream": [dream]}
     if bodies and true is not None and not true.has("bodies"):
         true = _parsed(true)
@@ -160,6 +165,8 @@ def _judge(
         return parse(one, subpixel=True) if truth is None else read_dream(one, truth)
 
     try:
+        if true is not None:
+            sets.update(*_group(true), sources, [true])
         return judge(*_group(true), sources, [true], metrics, read, first_index=index)
     except UserError as error:
         raise UserError(f"{case.file}: {error}") from None
@@ -193,6 +200,7 @@ def _scene(
 
 def undefined(table: Table) -> Iterator[str]:
     """Columns that no video has a value for."""
+    of_sets = {column for *_, column in table.sets}
     for column in table.columns:
-        if all(math.isnan(s.values[column.name]) for s in table.samples if s.source == "dream"):
+        if column.name not in of_sets and all(math.isnan(s.values[column.name]) for s in table.samples if s.source == "dream"):
             yield column.name

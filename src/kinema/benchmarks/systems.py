@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,11 +35,15 @@ class Dreamer(Sizes, Protocol):
 
 
 class System(Sizes, Protocol):
-    """Gives a dream for every truth, whose names say which clip of the benchmark it is; `codec` is None where it has none."""
+    """Gives a dream for every truth, whose names say which clip of the benchmark it is; `codec` is None where it has none.
+
+    `at(first)` is the system as it goes on with clip `first`, so that many clips can be asked for in portions.
+    """
 
     @property
     def codec(self) -> Any: ...
 
+    def at(self, first: int) -> System: ...
     def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any]) -> list[Clip]: ...
 
 
@@ -55,6 +59,10 @@ class Model:
     def codec(self) -> Any:
         """The model's codec, to tell its blur from the dream's errors."""
         return getattr(self.model, "codec", None)
+
+    def at(self, first: int) -> Model:
+        """The seeds it goes on with after `first` clips."""
+        return replace(self, seed=self.seed + first)
 
     @property
     def condition_frames(self) -> int:
@@ -102,6 +110,10 @@ class Folder:
         if height != width:
             raise UserError(f"{files[0]}: the videos of this benchmark are square, this one has {width} x {height} px")
         return cls(path, condition_frames, first.num_frames, width)
+
+    def at(self, first: int) -> Folder:
+        """The same: videos have names."""
+        return self
 
     def dreams(self, truths: Sequence[Clip], names: Sequence[str], progress: Callable[[int], Any] = lambda done: None) -> list[Clip]:
         """The videos of these names. Raises UserError naming the first that is missing or does not fit its truth."""

@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table as Grid
 
 from ..core.clip import Clip
-from ..core.contracts import Metric
+from ..core.contracts import Metric, SetMetric
 from ..core.rng import stream
 
 SOURCES = {
@@ -40,7 +40,7 @@ class Figure:
     def __str__(self) -> str:
         if math.isnan(self.mean):
             return "–"
-        interval = f" [{number(self.low)}, {number(self.high)}]" if self.count > 1 else ""
+        interval = f" [{number(self.low)}, {number(self.high)}]" if self.count > 1 and not math.isnan(self.low) else ""
         return number(self.mean) + interval
 
 
@@ -66,13 +66,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Samples and how to read them. `seed` keys the bootstrap."""
+    """Samples and how to read them. `seed` keys the bootstrap. `sets` holds what metrics of whole sets of clips found, by
+    (case, split, source, column): no sample has a value of these, and their intervals are their own."""
 
     columns: tuple[Column, ...]
     samples: tuple[Sample, ...]
     level: float = 0.95
     seed: int = 0
     notes: tuple[str, ...] = field(default=())
+    sets: Mapping[tuple[str, str, str, str], Figure] = field(default_factory=dict)
 
     def groups(self) -> list[tuple[str, str]]:
         """(case, split) in order of appearance."""
@@ -84,7 +86,9 @@ class Table:
         return [s for s in SOURCES if s in seen] + [s for s in seen if s not in SOURCES]
 
     def figure(self, case: str, split: str, source: str, column: str) -> Figure:
-        """Mean and confidence interval of one cell."""
+        """Mean and confidence interval of one cell; NaN where nothing is known."""
+        if (case, split, source, column) in self.sets:
+            return self.sets[case, split, source, column]
         values = [s.values[column] for s in self.samples if (s.case, s.split, s.source) == (case, split, source) and column in s.values]
         return bootstrap(values, level=self.level, key=(self.seed, case, split, source, column))
 
@@ -102,12 +106,14 @@ class Table:
         return {"columns": columns, "rows": rows, "interval": interval, "notes": list(self.notes)}
 
     def to_csv(self) -> str:
-        """One line per clip and source; an undefined value is empty."""
+        """One line per clip and source; an undefined value is empty. Metrics of whole sets have no column here."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["case", "split", "index", "source", *(f"{c.name} [{c.unit}]" for c in self.columns)])
+        of_sets = {column for *_, column in self.sets}
+        columns = [c for c in self.columns if c.name not in of_sets]
+        writer.writerow(["case", "split", "index", "source", *(f"{c.name} [{c.unit}]" for c in columns)])
         for s in self.samples:
-            values = [s.values.get(c.name, math.nan) for c in self.columns]
+            values = [s.values.get(c.name, math.nan) for c in columns]
             writer.writerow([s.case, s.split, s.index, s.source, *("" if math.isnan(v) else repr(v) for v in values)])
         return out.getvalue()
 
@@ -163,14 +169,15 @@ def judge(
     return samples
 
 
-def columns_of(metrics: Iterable[Metric]) -> tuple[Column, ...]:
-    """The metrics as columns."""
+def columns_of(metrics: Iterable[Metric | SetMetric]) -> tuple[Column, ...]:
+    """The metrics, of clips or of sets, as columns."""
     return tuple(Column(m.name, m.unit, m.higher_is_better) for m in metrics)
 
 
 def label(split: str) -> str:
     """A split as people say it."""
-    return {"": "", "id": "in distribution", "ood": "out of distribution"}.get(split, f"out of distribution ({split})")
+    known = {"": "", "id": "in distribution", "ood": "out of distribution", "in": "in template", "out": "out of template"}
+    return known.get(split, f"out of distribution ({split})")
 
 
 def number(value: float) -> str:

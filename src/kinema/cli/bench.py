@@ -1,4 +1,4 @@
-"""`kinema bench`: a benchmark of a world model or of a folder of videos; and PhyWorld's studies, which train their own models."""
+"""`kinema bench`: benchmarks of a world model or of a folder of videos; and PhyWorld's studies, which train their own models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-_TERMINAL = ("velocity", "velocity_of_means", "vanished")
+_TERMINAL = ("velocity", "velocity_of_means", "vanished", "psnr", "ssim", "lpips", "fvd")
 
 
 def phyworld(
@@ -37,7 +37,7 @@ def phyworld(
         num: clips of each law and split.
         laws: among uniform, parabola, collision, bounce.
         splits: id, ood, or levels such as r, v, both.
-        metrics: names; by default all that need no weights.
+        metrics: names, such as velocity psnr lpips fvd; by default all that need no weights.
         given: first frames that the videos' system was given (a model says so itself).
         size: side of the frames in px, for --write-inputs (otherwise the model's or the videos').
         frames: frames of a clip, for --write-inputs.
@@ -139,7 +139,76 @@ def study(
     report(asked, store, json, index=study == "all")
 
 
-VERBS: dict[str, Callable[..., Any]] = {"phyworld": phyworld}
+def phyre(
+    system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL|VIDEOS")],
+    *,
+    out: str | None = None,
+    num: int = 100,
+    seen: str = "60",
+    held_out: str = "ood",
+    metrics: tuple[str, ...] | None = None,
+    given: int = 1,
+    size: int = 256,
+    frames: int = 33,
+    write_inputs: bool = False,
+    json: bool = False,
+) -> None:
+    """PhyWorld's PHYRE scenes: pictures, FVD and abnormal clips, in templates that training saw and in held-out ones.
+
+    Beside the dreams stand the repeated last frame, the model's codec, and the paper's Table 2. Metrics whose weights are
+    not on this machine are left out by name.
+
+    Args:
+        system: a model's name or folder, or a folder of videos named like phyre-in-0000.mp4.
+        out: folder for results.json, samples.csv and report.html (not needed for --write-inputs).
+        num: clips in template, and as many out of template.
+        seen: templates that training saw: 6, 30, 60, or the number of one.
+        held_out: templates that it did not see: ood, or the number of one.
+        metrics: names, such as abnormal ssim psnr lpips fvd fvd-stylegan-v; by default the paper's.
+        given: first frames that the videos' system was given (a model says so itself).
+        size: side of the frames in px, for --write-inputs (otherwise the model's or the videos').
+        frames: frames of a clip, for --write-inputs.
+        write_inputs: instead of judging, write the given frames of every clip into the folder MODEL|VIDEOS.
+        json: print the result as JSON.
+    """
+    import json as _json
+    from pathlib import Path
+
+    from ..benchmarks.output import results, write_result
+    from ..benchmarks.phyre import METRIC_NAMES, Phyre
+    from ..benchmarks.phyworld import RESERVED_SEEDS
+    from ..core.errors import UserError
+    from ..data import Simulated
+    from ..simulators import scenario
+    from .tables import Progress, print_table
+
+    benchmark = Phyre(metrics=metrics or METRIC_NAMES, seed=RESERVED_SEEDS)
+
+    def truths(px: int, count: int) -> dict[str, Simulated]:
+        world, fields = scenario("phyre", size=px, num_frames=count), ("rgb", "segmentation")
+        groups = {"in": world.split(seen), "out": world.split(held_out)}
+        return {name: Simulated(group, seed=RESERVED_SEEDS, fields=fields, length=num) for name, group in groups.items()}
+
+    if write_inputs:
+        benchmark.write_inputs(Path(system), truths(size, frames), given)
+        print(system)
+        return
+    if out is None:
+        raise UserError("--out names the folder that the report goes to")
+    judged = _system(system, given)
+    with Progress() as progress:
+        result = benchmark.run(judged, truths(judged.size, judged.num_frames), progress)
+        lede = ["Whether a model that saw some combinations of objects can continue scenes of new ones. Worst cases first."]
+        report = write_result(result, Path(out), model=system, lede=lede, notes=[])
+    if json:
+        print(_json.dumps(results(result, system), indent=2, sort_keys=True))
+        return
+    print_table(result.table, f"PHYRE's scenes: {system}")
+    _print_table_2(result.protocol["paper"])
+    print(report)
+
+
+VERBS: dict[str, Callable[..., Any]] = {"phyworld": phyworld, "phyre": phyre}
 
 
 def variant(name: str, arguments: list[str]) -> tuple[Callable[..., Any], list[str]]:
@@ -164,6 +233,22 @@ def _system(name: str, given: int):  # type: ignore[no-untyped-def]
 
 def _sentence(said: list[str]) -> list[str]:
     return ["Velocity error of the dream: " + "; ".join(said) + "."] if said else []
+
+
+def _print_table_2(paper: dict) -> None:  # type: ignore[type-arg]
+    from rich import box
+    from rich.table import Table as Grid
+
+    from .tables import wide_console
+
+    grid = Grid(title="The paper's Table 2, in / out of template", title_justify="left", caption=paper["note"], caption_justify="left",
+                box=box.SIMPLE_HEAD)  # fmt: skip
+    grid.add_column("", no_wrap=True)
+    for name in paper["rows"]:
+        grid.add_column(name, justify="right")
+    for name in dict.fromkeys(name for rows in paper["rows"].values() for name in rows):
+        grid.add_row(name, *(" / ".join(f"{v:g}" for v in rows[name]) for rows in paper["rows"].values()))
+    wide_console().print(grid)
 
 
 def _print_paper(paper: dict) -> None:  # type: ignore[type-arg]

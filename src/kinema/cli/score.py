@@ -27,7 +27,7 @@ def main(
         videos: video files, saved clips, or a folder of them.
         out: folder for results.json, samples.csv and report.html.
         truth: dataset, folder of videos or one video to judge by; paired by name, else in order.
-        metrics: names, such as velocity psnr lpips; by default all that apply and need no weights.
+        metrics: names, such as velocity psnr lpips abnormal fvd; by default all that apply and need no weights.
         given: first frames that were given to the model and are not judged; by default what the videos say, or 3.
         dt: physical time between two frames of the videos, in s; by default what the file says, or 1/fps.
         paper_compatible: judge as PhyWorld's released evaluator does.

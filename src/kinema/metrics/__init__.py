@@ -32,6 +32,7 @@ from .law import (
 from .lpips import LPIPS, Perceptual
 from .parse import parse
 from .similarity import PSNR, SSIM, psnr, ssim
+from .surprise import relative_accuracy
 
 LAW = (VelocityError, VelocityErrorOfMeans, PositionError, MomentumError, EnergyError, RadiusError, Vanished)
 OWN = (Lost, New, RadiusDrift, MomentumDrift, EnergyDrift)
@@ -45,7 +46,7 @@ __all__ = [
     "CONVENTIONS", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Abnormal", "Convention",
     "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "New", "OwnMetric", "Perceptual",
     "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError", "VelocityErrorOfMeans", "bucket", "compare", "frechet",
-    "metric", "parse", "psnr", "read_dream", "select", "ssim",
+    "metric", "parse", "psnr", "read_dream", "relative_accuracy", "select", "ssim",
 ]  # fmt: skip
 
 

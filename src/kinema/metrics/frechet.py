@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -112,10 +112,6 @@ class FVD:
     The estimate grows as clips get fewer (the covariance of 400 features is estimated), so compare at equal counts only.
     """
 
-    unit: ClassVar[str] = "1"
-    higher_is_better: ClassVar[bool] = False
-    needs_truth: ClassVar[bool] = True
-
     def __init__(self, encoder: Encoder, *, convention: str = "original", device: str | None = None, batch: int | None = None) -> None:
         if convention not in CONVENTIONS:
             raise UserError(f"there is no FVD convention named {convention!r}; there are {', '.join(CONVENTIONS)}")
@@ -123,6 +119,7 @@ class FVD:
             raise UserError(f"at least 1 clip must be encoded at once, got batch {batch}")
         real = encoder.weights == I3D_WEIGHTS and encoder.pretrained
         self.name = fvd_name(convention) if real else f"frechet_distance[{encoder.weights}]"
+        self.unit, self.higher_is_better = "1", False
         self.encoder, self.convention = encoder, convention
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch = batch or _BATCH.get(self.device.type, _BATCH["cpu"])

@@ -79,8 +79,8 @@ def _scene(truth: Clip, fixed: tuple[Color, ...], tolerance: Tolerance) -> Scene
     fixed = _fixed(truth, fixed)
     moving, fast = tuple(c for c in colors if c not in fixed), tuple(c for c in colors if c in fixed)
     if not moving:
-        where = truth.meta.get("file", "the truth")
-        raise UserError(f"{where}: shows no moving body of a flat colour on white, which the abnormal rule needs")
+        where = truth.meta.get("file", "truth")
+        raise UserError(f"{where}: shows no moving body of a flat colour on white (three pixels wide at least), as the abnormal rule needs")
     first, _ = shares(frames[0], (*moving, *fast))
     exact = [_labelled(truth, first, c) for c in range(len(moving))]
     speck = max(_LEAST, _SPECK * min((b.area for bodies in exact for b in bodies), default=0.0))
