@@ -102,5 +102,6 @@ _HOLDS = {
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return " or ".join(_text(item) for item in value) if value and isinstance(value[0], list) else "-".join(map(_text, value)) or "none"
+        nested, interval = bool(value) and isinstance(value[0], list), len(value) == 2
+        return (" or " if nested else "-" if interval else ", ").join(map(_text, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
