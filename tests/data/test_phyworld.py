@@ -200,6 +200,14 @@ def test_missing_parts_are_named(uniform: Path, tmp_path: Path) -> None:
         open_dataset(path)[5]
 
 
+@pytest.mark.parametrize("note", ["no JSON", "[1]", '{"layout": ["uniform"]}', '{"pixel_convention": "hex"}', '{"first_frame_time": "soon"}'])
+def test_a_note_that_is_not_understood_is_refused(uniform: Path, tmp_path: Path, note: str) -> None:
+    with edited(uniform, tmp_path / "x.hdf5") as file:
+        file.attrs["kinema"] = note
+    with pytest.raises(UserError, match=r"x\.hdf5: (its attribute 'kinema' is no JSON object|says of itself what this kinema does not)"):
+        open_dataset(tmp_path / "x.hdf5")
+
+
 def test_damaged_items_are_named(uniform: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.hdf5"
     with edited(uniform, path) as file:

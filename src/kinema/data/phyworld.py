@@ -185,7 +185,7 @@ class Note:
         """Raises UserError where the file says something that is not understood."""
         note = cls(**{key: said[key] for key in ("layout", "pixel_convention", "first_frame_time") if key in said})
         start = note.first_frame_time
-        known = note.pixel_convention in (LINSPACE, CENTERS) and (note.layout is None or note.layout in LAYOUTS)
+        known = note.pixel_convention in (LINSPACE, CENTERS) and note.layout in (None, *LAYOUTS)
         if not known or isinstance(start, bool) or not isinstance(start, int | float) or not 0 <= start < float("inf"):
             raise UserError(f"{path}: says of itself what this kinema does not understand: {note}")
         return note
