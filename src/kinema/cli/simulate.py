@@ -16,6 +16,7 @@ def main(
     num: int = 100,
     seed: int = 0,
     split: str = "id",
+    twins: tuple[str, ...] = (),
     size: int = 128,
     frames: int | None = None,
     fps: float | None = None,
@@ -37,6 +38,8 @@ def main(
         seed: of the random stream; clip i depends on scenario, seed and i alone.
         split: id, ood, one of the scenario's levels (such as r, v, both), parameters that leave their range, such as
             radius1+speed2, or templates (phyre: 6, 30, 60, or one by its number).
+        twins: violations (vanish, teleport, speed, shape, colour, pass_through), in turn, for pairs of clips: the even one
+            possible, the odd one the same up to a frame, from which on something happens that cannot.
         size: side of the square frames, in px.
         frames: frames of a clip; the scenario's own (32, PHYRE's 33) if not given.
         fps: rate at which the videos play; the scenario's own (10, PHYRE's 5) if not given.
@@ -49,6 +52,7 @@ def main(
     """
     from ..core.errors import UserError
     from ..data.generate import generate
+    from ..simulators import Twins
     from ..simulators import scenario as named
 
     if fps is not None and not fps > 0:
@@ -58,6 +62,10 @@ def main(
             raise UserError(f"{flag} must be at least 1, got {value}")
     given = {"size": size, "num_frames": frames, "fps": fps, "dt": 1 / fps if fps is not None and dt is None else dt}
     world = named(scenario, **{key: value for key, value in given.items() if value is not None})
+    if twins:
+        if num % 2:
+            raise UserError(f"--num must be even with --twins, which come in pairs; got {num}")
+        world = Twins(world, violations=twins)
     there = []
     with Bar("simulate", num) as bar:
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..core.config import to_json
+from ..core.config import name_of, to_json
 from ..core.errors import UserError
 from ..core.files import read_json
-from ..simulators import scenario
+from ..simulators import Twins, rebuild, scenario
 
 _KEYS = ("complete", "job", "name", "shared", "fps", "dt", "size", "frames", "members", "counts", "shards", "versions")
 
@@ -33,21 +33,30 @@ def read_card(folder: Path) -> dict[str, Any]:
 def command(card: dict[str, Any]) -> str:
     """What makes this dataset again: a command line or, for a scenario with fields that no flag sets, a line of Python."""
     job, world = card["job"], card["job"]["scenario"]
-    shown = {key: world[key] for key in ("size", "num_frames", "fps", "dt")}
-    if _plain(card["name"], shown, job["split"]) != world:
+    base, twins = _apart(world)
+    shown = {key: base[key] for key in ("size", "num_frames", "fps", "dt")}
+    name = rebuild(base, "card.json").name
+    if _plain(name, shown, job["split"], twins) != world:
         options = ", ".join(f"{key}={job[key]!r}" for key in ("num", "seed", "split", "store", "shard_size"))
         return f'kinema.data.generate("FOLDER", kinema.core.from_json({world!r}), {options})'
     flags = {
-        "num": job["num"], "seed": job["seed"], "split": job["split"], "size": world["size"], "frames": world["num_frames"],
-        "fps": repr(world["fps"]), "dt": repr(world["dt"]), "shard-size": job["shard_size"], "store": job["store"],
+        "num": job["num"], "seed": job["seed"], "split": job["split"], **({"twins": " ".join(twins)} if twins else {}),
+        "size": base["size"], "frames": base["num_frames"], "fps": repr(base["fps"]), "dt": repr(base["dt"]),
+        "shard-size": job["shard_size"], "store": job["store"],
     }  # fmt: skip
-    return " ".join(["kinema simulate", card["name"], *(f"--{key} {value}" for key, value in flags.items()), "--out FOLDER"])
+    return " ".join(["kinema simulate", name, *(f"--{key} {value}" for key, value in flags.items()), "--out FOLDER"])
 
 
-def _plain(name: str, fields: dict[str, Any], split: str) -> Any:
+def _apart(world: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A scenario's JSON and, of twins, their violations."""
+    return (world["scenario"], world["violations"]) if world["part"] == name_of(Twins) else (world, [])
+
+
+def _plain(name: str, fields: dict[str, Any], split: str, twins: list[str]) -> Any:
     """The scenario that flags alone would make, as JSON; None where its split needs a field that no flag sets."""
     try:
-        return to_json(scenario(name, **fields).split(split))
+        world = scenario(name, **fields).split(split)
+        return to_json(Twins(world, violations=tuple(twins)) if twins else world)
     except UserError:
         return None
 
@@ -55,7 +64,9 @@ def _plain(name: str, fields: dict[str, Any], split: str) -> Any:
 def ranges(card: dict[str, Any]) -> dict[str, str]:
     """The scenario's parameters and ranges, as text."""
     world = card["job"]["scenario"]
-    return {key: _text(value) for key, value in world.items() if key not in ("part", "size", "num_frames", "dt", "fps")}
+    base, twins = _apart(world)
+    own = {"scenario": rebuild(base, "card.json").name, **{key: world[key] for key in world if key != "scenario"}} if twins else {}
+    return {key: _text(value) for key, value in (own | base).items() if key not in ("part", "size", "num_frames", "dt", "fps")}
 
 
 def describe(card: dict[str, Any]) -> str:

@@ -100,8 +100,8 @@ def _claim(folder: Path, job: Job) -> dict[str, Any]:
         raise UserError(f"{folder}: is a file; a folder was expected")
     if folder.is_dir() and any(path.name != "shards" and not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"{folder}: holds other files; name an empty folder or a new one")
+    card = _card(job, [], versions())  # simulates a clip, which may fail: before there is a folder
     make_folder(folder / "shards")
-    card = _card(job, [], versions())
     write_json(folder / "card.json", card)
     return card
 

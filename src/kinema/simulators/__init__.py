@@ -11,6 +11,7 @@ from ..core.errors import UserError
 from ..core.rng import stream
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .planar.phyre import Phyre, PhyreAmbiguity
+from .twins import EFFECT, VIOLATIONS, Twins
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
@@ -19,8 +20,8 @@ _WORLDS: tuple[type[World], ...] = (Uniform, Parabola, Collision, Bounce, Attrib
 SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in _WORLDS}
 
 __all__ = [
-    "SCENARIOS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Phyre", "PhyreAmbiguity", "Spatial", "Temporal", "Uniform",
-    "World", "make", "rebuild", "remake", "scenario",
+    "EFFECT", "SCENARIOS", "VIOLATIONS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Phyre", "PhyreAmbiguity", "Spatial",
+    "Temporal", "Twins", "Uniform", "World", "make", "rebuild", "remake", "scenario",
 ]  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def make(world: World, seed: int, index: int, fields: Sequence[str] | None = Non
     >>> list(clip.rgb.shape), list(clip.flow.shape)
     ([32, 3, 32, 32], [31, 2, 32, 32])
     """
-    rng = stream(world.name, seed, index)
+    rng = stream(world.name, seed, index // world.alike)
     clip = world.simulate(world.sample(rng, index), rng, fields)
     clip.meta.update(seed=seed, index=index, versions={"planar": VERSION})
     return clip

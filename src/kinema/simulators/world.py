@@ -21,13 +21,15 @@ from ..core.errors import UserError
 class World(ABC):
     """A scenario: `sample(rng, index) -> params`, `simulate(params, rng) -> Clip`. `splits` names what it can draw from.
 
-    `dense` names the dense truth it can render, `default_dense` what comes unless said otherwise.
+    `dense` names the dense truth it can render, `default_dense` what comes unless said otherwise; `alike` is how many
+    neighbouring clips of the stream share their draws.
     """
 
     name: ClassVar[str]
     splits: ClassVar[Mapping[str, Any]]
     dense: ClassVar[tuple[str, ...]]
     default_dense: ClassVar[tuple[str, ...]]
+    alike: ClassVar[int] = 1
 
     size: int = 128
     num_frames: int = 32

@@ -9,7 +9,7 @@ fall asleep after half a second in both. Trajectories differ after the first con
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ _SLEEP = 0.5  # s of rest
 _DAMP_EVERY = 30  # steps: the damping is so weak that half a second of it may be taken at once
 _WALL = -1
 _THICK = 20.0  # m, of the walls outside the scene
+Meddle = tuple[int, "Callable[[Box], None]"]  # a frame, and what is done to the box after it
 
 
 @dataclass
@@ -75,8 +76,9 @@ def moment_of(item: Object) -> float:
     return DENSITY * item.shape.moment * SIDE**4
 
 
-def simulate(objects: Sequence[Object], frames: int, stride: int, goal: Pair | None = None) -> Run:
-    """The motion of objects that are let go at rest, recorded every `stride` steps of 1/60 s; frame 0 is the start.
+def simulate(objects: Sequence[Object], frames: int, stride: int, goal: Pair | None = None, meddle: Meddle | None = None) -> Run:
+    """The motion of objects that are let go at rest, recorded every `stride` steps of 1/60 s; frame 0 is the start. `meddle`
+    names a frame and what is done to the box once that frame is recorded. A body that is not there any more is at NaN.
 
     Positions of Chipmunk's steps follow a parabola exactly once the start gets half a step of gravity; a body that nothing
     touches then has, at the time of its position, the velocity that is half a step (.08 m/s) older than Chipmunk's. A body
@@ -84,18 +86,19 @@ def simulate(objects: Sequence[Object], frames: int, stride: int, goal: Pair | N
     """
     n = len(objects)
     run = Run(np.empty((frames, n, 2)), np.zeros((frames, n, 2)), np.empty((frames, n)), np.zeros((frames, n)))
-    world = _World(objects, goal)
-    world.record(run, 0)
-    for step in range(1, (frames - 1) * stride + 1):
-        world.step(step)
-        if step % stride == 0:
-            world.record(run, step // stride)
+    box = Box(objects, goal)
+    for frame in range(frames):
+        for step in range((frame - 1) * stride, frame * stride) if frame else ():
+            box.step(step + 1)
+        box.record(run, frame)
+        if meddle is not None and frame == meddle[0]:
+            meddle[1](box)
     run.velocity[0], run.spin[0] = 0.0, 0.0
-    run.touches, run.held = world.touches, world.held()
+    run.touches, run.held = box.touches, box.held()
     return run
 
 
-class _World:
+class Box:
     """A pymunk space with the objects in it, and what its collision handlers saw."""
 
     def __init__(self, objects: Sequence[Object], goal: Pair | None) -> None:
@@ -109,6 +112,8 @@ class _World:
         self.bodies = [self._add(i, item) for i, item in enumerate(objects)]
         self.moving = [body for body, item in zip(self.bodies, objects, strict=True) if not item.static]
         self._walls()
+        self.gone: set[int] = set()
+        self.through: set[Pair] = set()
         self.touching: dict[Pair, int] = {}
         self.touched = [0] * (len(objects) + 1)  # pairs of shapes a body is in; the last counts for the walls
         self.touches: list[Touch] = []
@@ -131,6 +136,9 @@ class _World:
 
     def record(self, run: Run, frame: int) -> None:
         for i, body in enumerate(self.bodies):
+            if i in self.gone:
+                run.position[frame, i], run.angle[frame, i] = math.nan, body.angle
+                continue
             run.position[frame, i] = body.position
             run.angle[frame, i] = body.angle
             if body.body_type == pymunk.Body.DYNAMIC and not body.is_sleeping:
@@ -141,6 +149,46 @@ class _World:
     def held(self) -> int:
         """Steps for which the goal's bodies touched, at the longest."""
         return max(self.longest, self.now - self.since + 1 if self.goal in self.touching else 0)
+
+    def remove(self, index: int) -> None:
+        """Take a body away."""
+        body = self.bodies[index]
+        self._wake()
+        self.space.remove(body, *body.shapes)
+        self.gone.add(index)
+        self.moving = [other for other in self.moving if other is not body]
+
+    def move(self, index: int, x: float, y: float) -> None:
+        """Put a body at another place, m; it keeps its velocity."""
+        self._wake()
+        self.bodies[index].position = (x, y)
+        self.space.reindex_shapes_for_body(self.bodies[index])
+
+    def push(self, index: int, factor: float) -> None:
+        """Multiply a body's velocity and spin."""
+        self._wake()
+        body = self.bodies[index]
+        body.velocity, body.angular_velocity = body.velocity * factor, body.angular_velocity * factor
+
+    def reshape(self, index: int, item: Object) -> None:
+        """Give a body the shape of another object; its mass and moment of inertia stay."""
+        self._wake()
+        body = self.bodies[index]
+        self.space.remove(*body.shapes)
+        for shape in list(body.shapes):
+            del self.owner[shape]
+            shape.body = None
+        self._enter(body, convex(body, item, SIDE), index, there=True)
+
+    def let_through(self, first: int, second: int) -> None:
+        """From now on two bodies, or a body and the walls (-1), do not stop each other."""
+        self._wake()
+        low, high = sorted((first, second))
+        self.through.add((high, low) if low == _WALL else (low, high))
+
+    def _wake(self) -> None:
+        for body in self.moving:
+            body.activate()
 
     def _add(self, index: int, item: Object) -> pymunk.Body:
         body = pymunk.Body(body_type=pymunk.Body.STATIC) if item.static else pymunk.Body(mass_of(item), moment_of(item))
@@ -156,11 +204,11 @@ class _World:
             body = pymunk.Body(body_type=pymunk.Body.STATIC)
             self._enter(body, [pymunk.Poly(body, [(left, bottom), (right, bottom), (right, top), (left, top)])], _WALL)
 
-    def _enter(self, body: pymunk.Body, shapes: Sequence[pymunk.Shape], index: int) -> None:
+    def _enter(self, body: pymunk.Body, shapes: Sequence[pymunk.Shape], index: int, there: bool = False) -> None:
         for shape in shapes:
             shape.friction, shape.elasticity = math.sqrt(FRICTION), math.sqrt(RESTITUTION)
             self.owner[shape] = index
-        self.space.add(body, *shapes)
+        self.space.add(*(() if there else (body,)), *shapes)
 
     def _pair(self, arbiter: pymunk.Arbiter) -> Pair:
         a, b = (self.owner[shape] for shape in arbiter.shapes)
@@ -168,6 +216,9 @@ class _World:
 
     def _begin(self, arbiter: pymunk.Arbiter, space: pymunk.Space, data: Any) -> None:
         pair = self._pair(arbiter)
+        if pair in self.through:
+            arbiter.process_collision = False
+            return
         self.touched[pair[0]] += 1
         self.touched[pair[1]] += 1
         self.touching[pair] = self.touching.get(pair, 0) + 1
@@ -178,6 +229,8 @@ class _World:
 
     def _separate(self, arbiter: pymunk.Arbiter, space: pymunk.Space, data: Any) -> None:
         pair = self._pair(arbiter)
+        if pair not in self.touching:  # they go through each other
+            return
         self.touched[pair[0]] -= 1
         self.touched[pair[1]] -= 1
         self.touching[pair] -= 1

@@ -6,6 +6,7 @@ import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...world import World
 from ..render import DENSE, render_bodies
 from ..scenario import DEFAULT_DENSE
 from ..shapes import Disc, Polygon, Union
-from .engine import GRAVITY, MAX_STEPS, RATE, Run, mass_of, moment_of, simulate
+from .engine import GRAVITY, MAX_STEPS, RATE, Meddle, Run, mass_of, moment_of, simulate
 from .objects import CODES, KINDS, Object
 from .scene import Action, Pair, red_ball
 from .shapes import SHAPES, SIDE, UNITS, shape
@@ -60,14 +61,17 @@ class Scenes(World):
         """Steps of 1/60 s between two frames."""
         return round(self.dt * RATE)
 
-    def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
-        """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise).
+    def simulate(
+        self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None, meddle: Meddle | None = None
+    ) -> Clip:
+        """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise); `meddle`
+        lets happen what cannot (see `engine.simulate`).
 
         Raises UserError where a parameter is missing or wrong or a field unknown.
         """
         del rng  # what is left to chance is in the parameters
         objects, action, goal = self._read(params)
-        run = simulate(objects, self.num_frames, self.stride, goal)
+        run = simulate(objects, self.num_frames, self.stride, goal, meddle)
         bodies = _bodies(objects, run)
         dense: dict[str, Any] = self.render(bodies, DEFAULT_DENSE if fields is None else fields)
         return Clip(
@@ -85,11 +89,18 @@ class Scenes(World):
         )
 
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
-        """Dense truth of these bodies (`position`, `angle`, `color`, `shape`, `length`) as this scenario's camera sees it."""
+        """Dense truth of these bodies (`position`, `angle`, `color`, `shape`, `length`, and `cut` [t,n] where one is not the body
+        it was a frame before) as this scenario's camera sees it."""
         self.check_dense(fields)
-        outlines = [outline(int(code), float(length)) for code, length in zip(bodies["shape"][0], bodies["length"][0], strict=True)]
+        if not fields:
+            return {}
+        looks = torch.stack([bodies["shape"].double(), bodies["length"]], -1)
+        frames = looks[:1] if bool((looks == looks[:1]).all()) else looks
+        outlines = [[outline(int(code), length) for code, length in body] for body in frames.transpose(0, 1).tolist()]
         position, angle, color = (bodies[key].numpy() for key in ("position", "angle", "color"))
-        dense = render_bodies(outlines, position, angle, color, size=self.size, world_width=SIDE, fields=fields)
+        cut = bodies["cut"][1:].numpy() if "cut" in bodies else None
+        still = [body[0] for body in outlines] if len(frames) == 1 else outlines
+        dense = render_bodies(still, position, angle, color, size=self.size, world_width=SIDE, fields=fields, cut=cut)
         return {name: torch.from_numpy(array) for name, array in dense.items()}
 
     @abstractmethod
@@ -120,6 +131,7 @@ class Scenes(World):
         return [*objects, ball], (x, y, r), goal
 
 
+@lru_cache(maxsize=4096)
 def outline(code: int, length: float) -> Disc | Polygon | Union:
     """The outline in m of a body of shape `SHAPES[code]` and `length` m."""
     it = shape(SHAPES[code], length / SIDE)
@@ -130,10 +142,10 @@ def outline(code: int, length: float) -> Disc | Polygon | Union:
 
 
 def energy(bodies: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Kinetic (of turning too) plus potential energy [t] in J of the bodies that can move; height above the floor."""
+    """Kinetic (of turning too) plus potential energy [t] in J of the bodies that are there and can move; height above the floor."""
     free = (~bodies["static"]).double()
     moving = bodies["mass"] * bodies["velocity"].square().sum(-1) + bodies["moment"] * bodies["angular_velocity"].square()
-    return (free * (moving / 2 - bodies["mass"] * GRAVITY * bodies["position"][..., 1])).sum(-1)
+    return (free * (moving / 2 - bodies["mass"] * GRAVITY * bodies["position"][..., 1])).nansum(-1)
 
 
 def first_touch(objects: Sequence[Object], run: Run) -> tuple[float, int] | None:
