@@ -200,7 +200,10 @@ def test_missing_parts_are_named(uniform: Path, tmp_path: Path) -> None:
         open_dataset(path)[5]
 
 
-@pytest.mark.parametrize("note", ["no JSON", "[1]", '{"layout": ["uniform"]}', '{"pixel_convention": "hex"}', '{"first_frame_time": "soon"}'])
+NOTES = ["no JSON", "[1]", '{"layout": ["uniform"]}', '{"pixel_convention": "hex"}', '{"first_frame_time": "soon"}']
+
+
+@pytest.mark.parametrize("note", NOTES)
 def test_a_note_that_is_not_understood_is_refused(uniform: Path, tmp_path: Path, note: str) -> None:
     with edited(uniform, tmp_path / "x.hdf5") as file:
         file.attrs["kinema"] = note
