@@ -62,7 +62,7 @@ def test_options_add_no_parameters(name):
 def test_impossible_networks_are_refused(fields):
     with pytest.raises(UserError, match="DiT: "):
         DiT(**{"layers": 2, "hidden": 24, "heads": 2, **fields})
-    with pytest.raises(UserError, match="there is no size 'M'; there are nano, S"):
+    with pytest.raises(UserError, match="there is no size 'M'; there are pico, nano, S"):
         DiT.size("M")
 
 

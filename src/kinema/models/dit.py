@@ -23,12 +23,14 @@ TIME_CHANNELS = 256
 TIME_SCALE = 1000.0  # tau in 0..1 is embedded as a DDPM step
 
 SIZES: dict[str, tuple[int, int, int]] = {  # layers, hidden, heads (PhyWorld table 1 from S on)
+    "pico": (4, 128, 4),
     "nano": (6, 256, 4),
     "S": (12, 384, 6),
     "B": (12, 768, 12),
     "L": (24, 1024, 16),
     "XL": (28, 1152, 16),
 }
+SMALL = ("pico", "nano")  # what a CPU trains; the paper's ladder begins at S
 
 
 @part
@@ -59,7 +61,7 @@ class DiT:
 
     @classmethod
     def size(cls, name: str, **fields: Any) -> Self:
-        """One of the named sizes: nano, S, B, L, XL."""
+        """One of the named sizes: pico, nano, S, B, L, XL."""
         if name not in SIZES:
             raise UserError(f"DiT: there is no size {name!r}; there are {', '.join(SIZES)}")
         layers, hidden, heads = SIZES[name]

@@ -11,6 +11,7 @@ from ..core.path import ScaledLinear
 from ..data import Dataset
 from ..metrics import VelocityError, VelocityErrorOfMeans
 from ..models import DiT
+from ..models.dit import SMALL
 from ..objectives import Denoise
 from ..sampling import DDIM
 from ..training import Stage, Train
@@ -60,12 +61,12 @@ def learner(
     data: Dataset, held_out: Dataset, network: str, steps: int, *, codec: str, size: int, num_frames: int, seed: int = 0,
     conditions: tuple[Any, ...] = (), given: int | None = None,
 ) -> Stage:  # fmt: skip
-    """One model of a study, fed with `data`, whose latents are kept: the published settings from S on, at nano those a CPU finishes.
+    """One model of a study, fed with `data`, whose latents are kept: the published settings from S on, below it those a CPU finishes.
 
     `conditions` come on top of the first frames, of which there are `given` (None: as many as the settings say). The clock is
     that of the data.
     """
-    stage = _nano(size, num_frames, seed) if network == "nano" else phyworld(network, size=size, num_frames=num_frames, seed=seed)
+    stage = _small(network, size, num_frames, seed) if network in SMALL else phyworld(network, size=size, num_frames=num_frames, seed=seed)
     b = stage.blueprint
     first, shown = data[0], b.conditions if given is None else (Frames(given),)
     blueprint = replace(b, conditions=(*shown, *conditions), fps=first.fps, dt=first.dt)
@@ -75,10 +76,10 @@ def learner(
     )
 
 
-def _nano(size: int, num_frames: int, seed: int) -> Stage:
+def _small(network: str, size: int, num_frames: int, seed: int) -> Stage:
     """A quarter of the tokens of the small recipe and four times its batch: the most clips for a minute of CPU."""
     stage = small.planar(size, num_frames, seed=seed)
-    model = DiT.size("nano", patch=4, positions="rotary+absolute", qk_norm=True)
+    model = DiT.size(network, patch=4, positions="rotary+absolute", qk_norm=True)
     train = replace(stage.train, batch=32, lr=1.5e-3, save_every=250)
     return replace(stage, blueprint=replace(stage.blueprint, model=model), train=train)
 

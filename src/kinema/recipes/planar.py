@@ -35,7 +35,7 @@ def planar(
 ) -> Stage:
     """One model of the laws; the future is decided in the noise, so training dwells there.
 
-    As it stands, at a size that two CPU cores train in an hour and a half. `network` names a DiT (nano, S, B, L, XL).
+    As it stands, at a size that two CPU cores train in an hour and a half. `network` names a DiT (pico, nano, S, B, L, XL).
     """
     return Stage(
         blueprint=Blueprint(
