@@ -91,7 +91,8 @@ def report(asked: Sequence[Asked], store: Store, json: bool, index: bool) -> Non
     pages, said = [], []
     for a in asked:
         seen = found(a.study, a.budget, store)
-        page = write_page(a.study, seen, store.out / a.folder)
+        with store.only_one(f"page-{a.folder}"):
+            page = write_page(a.study, seen, store.out / a.folder)
         pages.append((a.study, seen, page))
         said.append(_as_json(a, seen, str(page)))
         if not json:

@@ -10,9 +10,10 @@ from ..conditions import Frames
 from ..core.config import part
 from ..core.errors import UserError
 from ..data import Dataset, Simulated
-from ..models.dit import SIZES
+from ..models.dit import SIZES, SMALL
 from ..recipes import phyworld
 from ..simulators import Grid, World
+from ..simulators.planar import Planar
 from ..training import Stage
 from .judges import Motion
 
@@ -35,7 +36,7 @@ class Scale:
 
 
 _TOY = Scale(steps=4, videos=8, resolution=16, num_frames=8, given=3, codec="")
-_NANO = Scale(steps=1500, videos=3000, resolution=64, num_frames=33, given=5, codec="planar-codec", scenes="scenes-codec")
+_SMALL = Scale(steps=1500, videos=3000, resolution=64, num_frames=33, given=5, codec="planar-codec", scenes="scenes-codec")
 _PUBLISHED = Scale(steps=PAPER_STEPS, videos=30_000, resolution=128, num_frames=31, given=3, codec="")
 
 
@@ -136,21 +137,18 @@ class Budget:
         return Simulated(self.fit(world), seed=self.seed, length=self.amount)
 
     def asked(self, world: World, num: int | None = None) -> Simulated:
-        """`num` test clips of a scenario, of a seed that training never draws from; if it has a grid, as often as that fits."""
-        world = self.fit(world)
-        grid = getattr(world, "grid", None)
-        count = self.num if num is None else num
-        count = count if grid is None else len(grid) * max(1, count // len(grid))
-        return Simulated(world, seed=RESERVED_SEEDS, length=count)
+        """`num` test clips of a scenario, of a seed that training never draws from."""
+        return Simulated(self.fit(world), seed=RESERVED_SEEDS, length=self.num if num is None else num)
 
-    def grid(self, grid: Grid, over: tuple[str, ...] = ()) -> Grid:
-        """A grid of the paper as fine as `num` clips allow. Where they are too few, only the axes `over` stay (all, if it names
-        none), and if need be all of these get coarser by one factor; the other parameters are drawn."""
+    def asked_all(self, world: Planar, grid: Grid, over: tuple[str, ...] = ()) -> Simulated:
+        """A grid of the paper as test clips. Where `num` clips are too few for it, only the axes `over` stay (all, if it names
+        none) and the other parameters are drawn, cell by cell as often as fits; and if need be all axes get coarser by one factor."""
         if self.num >= len(grid):
-            return grid
+            return self.asked(replace(world, grid=grid), len(grid))
         kept = Grid(tuple(axis for axis in grid.axes if not over or axis[0] in over))
         share = min(1.0, (self.num / len(kept)) ** (1 / len(kept.axes)))
-        return Grid(tuple((name, low, high, max(2, int(count * share + 1e-9))) for name, low, high, count in kept.axes))
+        coarse = Grid(tuple((name, low, high, max(2, int(count * share + 1e-9))) for name, low, high, count in kept.axes))
+        return self.asked(replace(world, grid=coarse), len(coarse) * max(1, self.num // len(coarse)))
 
     @property
     def judge(self) -> Motion:
@@ -176,7 +174,7 @@ class Budget:
 
 def scale(size: str) -> Scale:
     """What goes with a size."""
-    return {TOY: _TOY, "nano": _NANO}.get(size, _PUBLISHED)
+    return _TOY if size == TOY else _SMALL if size in SMALL else _PUBLISHED
 
 
 def _toy(budget: Budget, data: Dataset, conditions: tuple[Any, ...], given: int | None) -> Stage:

@@ -16,7 +16,8 @@ from ..core.files import make_folder, write_whole
 from ..world_model import WorldModel
 from .judges import SetJudge
 from .rows import WHOLE, Row, dump, load, params_of
-from .store import sweep
+from .store import parts_of, sweep
+from .strips import keep
 from .study import Test
 
 PART = 64  # clips that are dreamt, judged and written at a time
@@ -24,11 +25,15 @@ Progress = Callable[[int, int], Any]
 Source = Callable[[list[Clip], int], list[Clip]]  # (truths, number of the first) -> videos
 
 
-def ask(model: WorldModel, test: Test, path: Path, seed: int, progress: Progress) -> None:
-    """Write the rows of the model's dreams."""
+def ask(model: WorldModel, test: Test, path: Path, progress: Progress) -> None:
+    """Write the rows of the model's dreams, and the first few as strips; the noise of a clip's dream depends on its number alone,
+    whatever part it is dreamt in."""
 
     def dream(truths: list[Clip], first: int) -> list[Clip]:
-        return dreams(model, truths, seed + first)
+        made = dreams(model, truths, first)
+        if first == 0:
+            keep(path.parent, truths, made, model.condition_frames)
+        return made
 
     _write(path, {"dream": dream}, test, model.condition_frames, progress)
 
@@ -55,8 +60,17 @@ def dreams(model: WorldModel, truths: Sequence[Clip], seed: int) -> list[Clip]:
 
 
 def _write(path: Path, sources: dict[str, Source], test: Test, frames: int, progress: Progress) -> None:
-    folder, total = make_folder(path.parent), len(test.data)
+    folder = make_folder(path.parent)
     sweep(folder)
+    if not path.exists():
+        write_whole(path, dump(_all_rows(sources, test, frames, progress, folder)))
+    for part in parts_of(path):
+        part.unlink()
+
+
+def _all_rows(sources: dict[str, Source], test: Test, frames: int, progress: Progress, folder: Path) -> list[Row]:
+    """Rows of all sources, the first one's first."""
+    total = len(test.data)
     rows: list[Row] = []
     if isinstance(test.judge, SetJudge):
         rows = _with_sets(sources, test, test.judge, frames, progress)
@@ -68,9 +82,7 @@ def _write(path: Path, sources: dict[str, Source], test: Test, frames: int, prog
                 write_whole(part, dump(_judged(sources, test, truths, first, frames)))
             rows += load(part, {})
             progress(min(first + PART, total), total)
-    write_whole(path, dump(sorted(rows, key=lambda r: list(sources).index(r.source))))
-    for part in folder.glob("part-*.csv"):
-        part.unlink()
+    return sorted(rows, key=lambda r: list(sources).index(r.source))
 
 
 def _judged(sources: dict[str, Source], test: Test, truths: list[Clip], first: int, frames: int) -> Iterator[Row]:

@@ -37,7 +37,7 @@ def svg(draw: Callable[[Any], None], width: float, height: float) -> str:
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     # Several drawings share one HTML page: ids of clip paths must not meet.
-    text = out.getvalue().decode()
+    text = re.sub(r"<metadata>.*?</metadata>", "", out.getvalue().decode(), flags=re.DOTALL)
     mark = f"k{_mark(text)}"
     return re.sub(r'(id="|url\(#|href="#)([A-Za-z])', rf"\1{mark}\2", text)
 

@@ -36,7 +36,7 @@ def points(budget: Budget) -> tuple[Point, ...]:
 def tests(budget: Budget) -> tuple[Test, ...]:
     """The speeds of the whole range, slower and faster ones."""
     grids = {"between": UNIFORM_GRID, **UNIFORM_EXTRAPOLATION}
-    return tuple(Test(name=name, data=budget.asked(Uniform(grid=budget.grid(grid))), judge=budget.judge) for name, grid in grids.items())
+    return tuple(Test(name=name, data=budget.asked_all(Uniform(), grid), judge=budget.judge) for name, grid in grids.items())
 
 
 def region(row: Row) -> str:

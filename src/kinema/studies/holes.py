@@ -34,7 +34,7 @@ def points(budget: Budget) -> tuple[Point, ...]:
     tests = {
         kind: Test(
             name=kind,
-            data=budget.asked(Collision(grid=budget.grid(grid, over), before=COLLISION_GRID_BEFORE)),
+            data=budget.asked_all(Collision(before=COLLISION_GRID_BEFORE), grid, over),
             judge=budget.judge,
         )
         for kind, grid, over in (

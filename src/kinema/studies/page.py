@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..benchmarks.table import Figure, number
 from ..core.files import make_folder, write_whole
+from ..models.dit import SMALL
 from .budget import PAPER_STEPS, TOY
 from .found import Found
+from .store import sweep
 from .study import Finding, Study
 
 Cell = str | float | Figure | None
@@ -49,7 +51,7 @@ class Drawing:
 
 def write_page(study: Study, found: Found, out: Path) -> Path:
     """Write report.html, report.md, figures and CSV files into `out`; gives the page's path."""
-    make_folder(out)
+    sweep(make_folder(out))
     sheets, drawings, findings = study.tables(found), study.figures(found), study.findings(found)
     for sheet in sheets:
         write_whole(out / f"{sheet.name}.csv", _csv(sheet))
@@ -76,7 +78,7 @@ def write_index(pages: Iterable[tuple[Study, Found, Path]], out: Path) -> Path:
 def facts(found: Found) -> list[tuple[str, str]]:
     """What has to be known to read any number of the page."""
     b = found.budget
-    sizes = ", ".join(s if s in (TOY, "nano") else f"DiT-{s}" for s in b.size)
+    sizes = ", ".join(s if s in (TOY, *SMALL) else f"DiT-{s}" for s in b.size)
     videos = ", ".join(f"{v:,}" for v in dict.fromkeys(v for _, v in b.pairs()))
     clips = max((len(t.data) for p in found.points for t in p.tests), default=0)
     return [

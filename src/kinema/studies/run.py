@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from ..core.config import to_json
@@ -22,7 +21,7 @@ from .budget import Budget
 from .evaluate import ask, yardsticks
 from .found import Found
 from .rows import Rows
-from .store import Store
+from .store import Store, finished, sweep
 from .study import Point, Study
 
 
@@ -39,7 +38,8 @@ class Planned:
 def found(study: Study, budget: Budget, store: Store) -> Found:
     """What there is of a study at a budget."""
     points = study.plan(budget)
-    return Found(budget=budget, points=points, rows=Rows(tuple(row for p in points for row in store.read(p))))
+    rows = Rows(tuple(row for p in points for row in store.read(p)))
+    return Found(budget=budget, points=points, rows=rows, shown={place: file for p in points for place, file in store.shown(p).items()})
 
 
 def plan(points: Sequence[Point], store: Store, clock: Clock | None = None) -> list[Planned]:
@@ -82,25 +82,23 @@ def choose(points: Sequence[Point], names: Sequence[str]) -> tuple[Point, ...]:
     return tuple(p for p in points if not names or any(fnmatchcase(p.name, name) for name in names))
 
 
-def run(points: Sequence[Point], store: Store, seed: int = 0) -> None:
-    """Train and ask every point that is not done; what another process is at comes last, and is waited for."""
+def run(points: Sequence[Point], store: Store, clock: Clock | None = None) -> None:
+    """Train and ask every point that is not done; what another process is at comes later, and is waited for if nothing else is left."""
     reasons = [refusal(p, store) for p in points]
     for p, reason in zip(points, reasons, strict=True):
         if reason:
             _say(f"{p.name}: left out: {reason}")
     points = unique([p for p, reason in zip(points, reasons, strict=True) if not reason])
-    clock = Clock()
+    clock = Clock() if clock is None else clock
     todo = [p for p in points if not store.done(p)]
     try:
-        free = [p for p in todo if not store.busy(p.key)]
-        taken = [p for p in todo if p not in free]
-        for p in taken:
-            _say(f"{p.name}: another process is at it; left for last")
-        for i, point in enumerate([*free, *taken]):
-            _say(f"[{len(points) - len(todo) + i + 1}/{len(points)}] {point.name}{_left([*free, *taken][i:], store, clock)}")
-            with store.only_one(point.key, lambda p=point: _say(f"{p.name}: waiting for another process")):  # type: ignore[misc]
+        while todo:
+            point = next((p for p in todo if not store.busy(p.key)), todo[0])
+            _say(f"[{len(points) - len(todo) + 1}/{len(points)}] {point.name}{_left(todo, store, clock)}")
+            with store.only_one(point.key, lambda p=point: _say(f"{p.name}: another process is at it; waiting")):  # type: ignore[misc]
                 _train(point, store, clock)
-                _ask(point, store, seed)
+                _ask(point, store)
+            todo.remove(point)
     except KeyboardInterrupt:
         done = sum(store.done(p) for p in points)
         raise KeyboardInterrupt(f"interrupted with {done} of {len(points)} points done; the same command goes on from there") from None
@@ -120,30 +118,30 @@ def unique(points: Sequence[Point]) -> list[Point]:
 
 
 def _train(point: Point, store: Store, clock: Clock) -> None:
-    if store.trained(point):
-        return
     folder = store.folder(point)
-    began = time.monotonic()
-    fresh = not (folder / "stage.json").exists()
-    train(point.stage, folder, resume=not fresh)
-    if fresh:
-        clock.learn(point.stage, time.monotonic() - began)
+    if not store.trained(point):
+        sweep(folder)
+        began = time.monotonic()
+        fresh = not (folder / "stage.json").exists()
+        train(point.stage, folder, resume=not fresh)
+        if fresh:
+            clock.learn(point.stage, time.monotonic() - began)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # the model is there; a study has no more use for them
 
 
-def _ask(point: Point, store: Store, seed: int) -> None:
+def _ask(point: Point, store: Store) -> None:
     missing = store.missing(point)
     if not missing:
         return
     model = WorldModel.from_pretrained(store.model(point))
     for test in missing:
         path = store.rows_of(point, test)
-        if not path.exists():
+        if not finished(path):
             with _Said(f"  {test.name}: dreams") as progress:
-                ask(model, test, path, seed, progress)
+                ask(model, test, path, progress)
         beside = store.yardsticks_of(point, test)
         with store.only_one(beside.parent.name):
-            if not beside.exists():
+            if not finished(beside):
                 with _Said(f"  {test.name}: yardsticks") as progress:
                     yardsticks(model, test, beside, progress)
 
@@ -209,8 +207,3 @@ class _Said:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-
-
-def default_out() -> Path:
-    """Where studies go unless said otherwise."""
-    return Path("runs/phyworld")

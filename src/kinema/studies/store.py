@@ -12,6 +12,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
 from .rows import Row, load
+from .strips import FILE
 from .study import Point, Test, digest, slug
 
 KIND = "kinema study"
@@ -71,7 +72,12 @@ class Store:
 
     def missing(self, point: Point) -> list[Test]:
         """The tests of a point whose rows are not all there."""
-        return [t for t in point.tests if not (self.rows_of(point, t).exists() and self.yardsticks_of(point, t).exists())]
+        return [t for t in point.tests if not (finished(self.rows_of(point, t)) and finished(self.yardsticks_of(point, t)))]
+
+    def shown(self, point: Point) -> dict[tuple[str, str], Path]:
+        """The files of a point's strips by (point, test)."""
+        files = {(point.name, test.name): self.rows_of(point, test).with_name(FILE) for test in point.tests}
+        return {place: file for place, file in files.items() if file.exists()}
 
     def read(self, point: Point) -> list[Row]:
         """All rows of a point that are there, with its labels and its tests'."""
@@ -115,6 +121,16 @@ class Store:
             except OSError:
                 return True
         return False
+
+
+def parts_of(rows: Path) -> list[Path]:
+    """The files in which rows grow before they are whole."""
+    return sorted(rows.parent.glob("part-*.csv"))
+
+
+def finished(rows: Path) -> bool:
+    """Whether a file of rows is there, and its parts are gone."""
+    return rows.exists() and not parts_of(rows)
 
 
 def sweep(folder: Path) -> None:
