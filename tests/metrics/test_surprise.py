@@ -1,4 +1,4 @@
-"""Relative accuracy: strict, at chance for noise, and what a judge of pictures gets on twins."""
+"""Relative accuracy: strict, at chance for noise, and what a judge of motion gets on twins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from kinema.core import UserError
 from kinema.metrics import relative_accuracy
+from kinema.simulators import Twins, make, scenario
 
 
 def test_ties_and_what_is_no_number_are_wrong() -> None:
@@ -28,3 +29,10 @@ def test_noise_is_at_chance_and_scale_does_not_matter() -> None:
 def test_what_does_not_pair_up_is_refused(a: object, b: object) -> None:
     with pytest.raises(UserError, match="same length"):
         relative_accuracy(torch.tensor(a), torch.tensor(b))
+
+
+def test_a_judge_of_motion_finds_what_moves_wrongly_and_nothing_else() -> None:
+    world = Twins(scenario("uniform", size=32), violations=("vanish", "teleport", "speed", "shape"))
+    clips = [make(world, 5, i, ()) for i in range(16)]
+    jolts = [clip.bodies["position"].diff(dim=0).diff(dim=0).norm(dim=-1).nan_to_num(1e9).max() for clip in clips]
+    assert relative_accuracy(torch.stack(jolts[::2]), torch.stack(jolts[1::2])) == 0.75

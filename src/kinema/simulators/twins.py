@@ -24,7 +24,7 @@ from .planar.scenario import DEFAULT_DENSE, Planar
 from .planar.shapes import SHAPES, Outline
 from .world import World
 
-EFFECT = 0.05  # of the image's width: the side of a square of as many pixels as must differ between the twins in some frame
+EFFECT = 0.05  # of the image's width: the side of a square of as many pixels as must differ between the twins soon after
 _LEVELS = 32  # by which a pixel of the two must differ, of 255
 _PLANS, _SCENES, _SPOTS = 12, 40, 50  # tries for a violation in a scene, for a scene, for a free spot
 
@@ -133,9 +133,10 @@ class Twins(World):
 
     The violations take turns from pair to pair (see `VIOLATIONS`). Both clips share every frame before the violation, the
     caption and the camera; `meta["possible"]` says which is which, and in both `meta["violation"]` says what happens in the
-    impossible one: `kind`, `frame` (the first that shows it), `body`, `effect` (side in px of a square of as many pixels
-    as differ in the frame in which most do, at least `EFFECT` of the image's width), and `to`, `factor`, `shape`, `color`
-    or `other`. At least `context` frames come before it and `after` from it on, and the centre of the body is in view.
+    impossible one: `kind`, `frame` (the first after it), `body`, `effect` (side in px of a square of as many pixels as
+    differ in that one of the first `after` frames in which most do, at least `EFFECT` of the image's width), and `to`,
+    `factor`, `shape`, `color` or `other`. At least `context` frames come before it and `after` from it on, and the centre
+    of the body is in view.
 
     Truth is that of what is shown. After the violation all goes on by the scenario's law. A body that has vanished has NaN
     as position and velocity and `visible` false, and no share in the energy. Where `cut` is true, in the first frame
@@ -234,11 +235,10 @@ class Twins(World):
         return None
 
     def _effect(self, clip: Clip, plan: Violation) -> float:
-        """The side in px of a square of as many pixels as differ between the twins in the frame in which most do."""
-        twin = self._family.altered(self.scenario, clip, plan)["bodies"]
+        """The side in px of a square of as many pixels as differ between the twins in the frame, soon after, in which most do."""
+        twin, soon = self._family.altered(self.scenario, clip, plan)["bodies"], slice(plan["frame"], plan["frame"] + self.after)
         ours, theirs = (
-            self.render({key: value[plan["frame"] :] for key, value in bodies.items()}, ("rgb",))["rgb"].short()
-            for bodies in (clip.bodies, twin)
+            self.render({key: value[soon] for key, value in bodies.items()}, ("rgb",))["rgb"].short() for bodies in (clip.bodies, twin)
         )
         differ = ((ours - theirs).abs().amax(1) > _LEVELS).sum((1, 2))
         return math.sqrt(int(differ.max()))
