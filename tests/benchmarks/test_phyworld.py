@@ -135,11 +135,11 @@ def test_files_and_report(result, tmp_path):
 def test_the_strip_holds_every_frame(result):
     import base64
 
-    from kinema.benchmarks.report import _strips
+    from kinema.benchmarks.report import strips_of
     from kinema.core.video import read_video_bytes
 
     rgb = result.scenes[0].dream.rgb
-    height, width, rows, strips = _strips(rgb, rgb)
+    height, width, rows, strips = strips_of(rgb, rgb)
     picture = read_video_bytes(base64.b64decode(strips["dream"])).rgb[0]
     for t in range(len(rgb)):
         top, left = t % rows * height, t // rows * width

@@ -78,7 +78,7 @@ def _scene(scene: Scene) -> dict[str, Any]:
     truth, dream = scene.truth, scene.dream
     shows = truth.has("rgb") and truth is not dream
     clip = truth if shows else dream
-    height, width, rows, strips = _strips(truth.rgb if shows else None, dream.rgb)
+    height, width, rows, strips = strips_of(truth.rgb if shows else None, dream.rgb)
     return {
         "name": f"{scene.case} {scene.name.rsplit('-', 1)[-1]}" if scene.case else scene.name,
         "split": label(scene.split), "text": truth.fields.get("text") if isinstance(truth.fields.get("text"), str) else None,
@@ -89,15 +89,16 @@ def _scene(scene: Scene) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _strips(truth: Tensor | None, dream: Tensor) -> tuple[int, int, int, dict[str, str | None]]:
-    """(height, width, rows, pictures): both videos as pictures of `rows` frames below each other, smaller until they are light."""
+def strips_of(truth: Tensor | None, dream: Tensor, heavy: int = _HEAVY) -> tuple[int, int, int, dict[str, str | None]]:
+    """(height, width, rows, pictures): both videos as PNGs in base64 of `rows` frames below each other, further ones in further
+    columns; smaller until the dream's is lighter than `heavy` bytes."""
     largest = _LARGEST
     while True:
         small = _small(dream, largest)
         height, width = small.shape[-2:]
         rows = max(1, min(len(small), _TALLEST // height))
         strips = {"truth": None if truth is None else _strip(_small(truth, largest), rows), "dream": _strip(small, rows)}
-        if largest <= _SMALLEST or len(strips["dream"] or "") < _HEAVY:
+        if largest <= _SMALLEST or len(strips["dream"] or "") < heavy:
             return height, width, rows, strips
         largest //= 2
 

@@ -166,8 +166,8 @@ def _judge(
 
     try:
         if true is not None:
-            sets.update(*_group(true), sources, [true])
-        return judge(*_group(true), sources, [true], metrics, read, first_index=index)
+            sets.update(*group_of(true), sources, [true])
+        return judge(*group_of(true), sources, [true], metrics, read, first_index=index)
     except UserError as error:
         raise UserError(f"{case.file}: {error}") from None
 
@@ -180,7 +180,7 @@ def _parsed(true: Clip) -> Clip:
         raise UserError(f"{true.meta.get('file', 'the truth')}: {error}") from None
 
 
-def _group(true: Clip | None) -> tuple[str, str]:
+def group_of(true: Clip | None) -> tuple[str, str]:
     """(law, split) of a truth that says so."""
     if true is None or not has_law(true):
         return "videos", ""

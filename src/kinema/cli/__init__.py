@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "train": "train a recipe",
     "dream": "let a world model continue a video or a scenario",
     "score": "judge videos against the truth or the law",
+    "rate": "ask people whether videos break a physical law",
     "bench": "run a benchmark on a world model or a folder of videos",
     "show": "what a recipe is made of",
     "cite": "the sources of a recipe",
