@@ -17,6 +17,7 @@ from .figures import COLORS, panels
 from .found import Found
 from .page import Cell, Drawing, Sheet
 from .rows import Row, Rows
+from .strips import drawn
 from .study import Finding, Point, Study, Test, Verdict
 from .templates import MOST, stage_of
 from .verdicts import below, finding, known
@@ -150,11 +151,12 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     """Outcomes along the walks."""
     if not len(_walked(found)):
         return ()
-    return (Drawing(
+    walks = Drawing(
         name="walks", title="Outcome against step", svg=panels(len(TASKS), _walk(found), columns=2, side=3.9, height=2.0),
         caption="grey: the true outcome of every step; dots: the dreamt one.",
         paper="figure 16: dreams near the threshold are plausible and wrong.",
-    ),)  # fmt: skip
+    )  # fmt: skip
+    return (walks, *drawn(found, [(MOST, f"task {task}") for task in TASKS], "the first step of each task."))
 
 
 def _walk(found: Found) -> Callable[[Any, int], None]:

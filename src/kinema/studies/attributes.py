@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..benchmarks.table import Figure, bootstrap
+from ..models.dit import SMALL
 from ..simulators.planar import Attributes
 from ..simulators.planar.sets import ATTRIBUTES as SETS
 from .budget import TOY, Budget
@@ -18,6 +19,7 @@ from .found import Found
 from .kept import Kept
 from .page import Cell, Drawing, Sheet
 from .rows import Row, Rows
+from .strips import drawn
 from .study import Finding, Point, Study, Test
 from .verdicts import every, finding, over, under
 
@@ -33,7 +35,7 @@ MARGIN = 0.05  # drift by which one attribute must give way more than the other
 
 def points(budget: Budget) -> tuple[Point, ...]:
     """A model per pair, asked the combinations it has seen and the ones it has not."""
-    return tuple(_point(budget, name) for name in (FEW if budget.network in (TOY, "nano") else FEW + MORE))
+    return tuple(_point(budget, name) for name in (FEW if budget.network in (TOY, *SMALL) else FEW + MORE))
 
 
 def _point(budget: Budget, name: str) -> Point:
@@ -206,14 +208,14 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     present = found.present
     if not present:
         return ()
-    drawn = [Drawing(
+    made = [Drawing(
         name="drifts", title="Which attribute gives way", svg=panels(len(present), _drifts(found), columns=3, side=3.0),
         caption="a dot per clip of a combination never seen (grey: seen). Bottom left: both attributes are kept; top left: the first is "
         "kept, the second changes to its other kind; bottom right: the reverse.",
     )]  # fmt: skip
     numbers = [p for p in present if {"radius", "speed"} & set(p.labels.values()) and p.name in ORDER and "shape" not in p.labels.values()]
     if numbers:
-        drawn.append(Drawing(
+        made.append(Drawing(
             name="shifts", title="From what was shown to what was dreamt",
             svg=panels(len(numbers), _shifts(found, numbers), columns=3, side=3.0),
             caption="an arrow per clip of a combination never seen, from its true size and speed to the dreamt ones, in its dreamt "
@@ -221,7 +223,9 @@ def figures(found: Found) -> tuple[Drawing, ...]:
             paper="figure 13: size and velocity can be combined for most clips, with a slight preference for size at the extremes; "
             "colour and size nearly always; slow blue balls become much faster, and no ball changes its colour.",
         ))  # fmt: skip
-    return tuple(drawn)
+    paper = "figures 11 and 12: a blue ball turns into a square right after the given frames, a red square into a ball."
+    asked = [(p.name, p.tests[1].name) for p in present]
+    return (*made, *drawn(found, asked, "the first clip of each pair's combinations never seen.", paper))
 
 
 def _drifts(found: Found) -> Callable[[Any, int], None]:

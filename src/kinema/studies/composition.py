@@ -13,6 +13,7 @@ from .figures import svg
 from .found import Found
 from .page import Cell, Drawing, Sheet
 from .rows import Rows
+from .strips import drawn
 from .study import Finding, Point, Study, Test
 from .verdicts import below, every, finding, if_learnt, over, under
 
@@ -130,12 +131,13 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     present = found.present
     if not present:
         return ()
-    return (Drawing(
+    bars = Drawing(
         name="errors", title="Parts and combinations", svg=svg(lambda canvas: _bars(canvas, found), 3.6 * len(present), 5.2),
         caption="above: velocity error after each body's last contact, beside a video that stands still; below: the share of frames after "
         "its first contact in which a body is gone.",
         paper="figure 14: bounce and uniform motion are combined in space, collision and bounce in time.",
-    ),)  # fmt: skip
+    )  # fmt: skip
+    return (bars, *drawn(found, [(p.name, p.tests[-1].name) for p in present], "the first clip of both events together."))
 
 
 def _bars(canvas: object, found: Found) -> None:

@@ -15,6 +15,7 @@ from .figures import svg
 from .found import Found
 from .page import Cell, Drawing, Sheet
 from .rows import difference
+from .strips import drawn
 from .study import Finding, Point, Study, Test, Verdict
 from .verdicts import finding, if_learnt, known, over
 
@@ -137,11 +138,12 @@ def figures(found: Found) -> tuple[Drawing, ...]:
         ax.set_ylabel("velocity error of means [m/s]")
         ax.legend()
 
-    return (Drawing(
+    bars = Drawing(
         name="errors", title="Velocity error after a collision", svg=svg(draw, 6.0, 3.4),
         caption="means over test clips with 95 % intervals; all models have learnt from the same clips and are asked the same ones.",
         paper="figure 18: in distribution the three are alike; out of distribution numbers are slightly and text is much worse.",
-    ),)  # fmt: skip
+    )  # fmt: skip
+    return (bars, *drawn(found, [(p.name, "ood") for p in found.present], "the first clip out of distribution."))
 
 
 CONDITIONING = Study(

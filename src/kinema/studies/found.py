@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
@@ -14,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Every row says its `point` and `test` by name, beside their labels."""
+    """Every row says its `point` and `test` by name, beside their labels. `shown`: files of strips by (point, test)."""
 
     budget: Budget
     points: tuple[Point, ...]
     rows: Rows = field(default_factory=Rows)
+    shown: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[Point, ...]:

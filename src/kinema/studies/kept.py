@@ -62,10 +62,10 @@ def _read(seen: Looks, late: Any, world: Attributes, own: dict[str, Any], dt: fl
 
 
 def _shape(seen: Looks, late: Any, world: Attributes, own: str) -> tuple[Value, float, float]:
-    """The drift is read off that of the two shapes which marks itself: a ring by its hole, else a square by its squareness."""
+    """The drift is read off that of the two shapes which marks itself: a ring, else a square."""
     now = seen.shape(late)
     mark = "ring" if "ring" in world.shape else "square"
-    amount = float(np.median((seen.hole if mark == "ring" else seen.squareness)[late]))
+    amount = float(np.median((seen.ring if mark == "ring" else seen.square)[late]))
     return now, 1 - amount if own == mark else amount, float(now == own)
 
 

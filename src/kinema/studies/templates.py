@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from ..benchmarks.table import Figure
+from ..models.dit import SMALL
 from ..simulators import Phyre
 from ..training import Stage
-from .budget import Budget
+from .budget import TOY, Budget
 from .figures import Line, draw_lines, panels
 from .found import Found
 from .page import Cell, Drawing, Sheet
 from .pictures import Pictures, left_out, pictures
 from .rows import WHOLE, Rows, difference
+from .strips import drawn
 from .study import Finding, Point, Study, Test
 from .verdicts import below, contrary, every, finding, over
 
@@ -34,7 +36,7 @@ PAPER: dict[str, tuple[tuple[float, float, float, float, float], tuple[float, fl
 
 def points(budget: Budget) -> tuple[Point, ...]:
     """A model per number of templates, asked clips of its own templates and of the ten that none has seen."""
-    judge = pictures(budget.px, budget.frames, budget.network not in ("toy", "nano") if budget.fvd is None else budget.fvd)
+    judge = pictures(budget.px, budget.frames, budget.network not in (TOY, *SMALL) if budget.fvd is None else budget.fvd)
     num = max(4, budget.num // 5)
     out = Test(name="out of template", data=budget.asked(Phyre().split("ood"), num), judge=judge, labels={"where": "out"})
     made = []
@@ -171,10 +173,12 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     if not found.present:
         return ()
     shown = [m for m in ("ssim", "psnr", "lpips", "abnormal") if m != "lpips" or _judge(found).lpips]
-    return tuple(Drawing(
+    curves = tuple(Drawing(
         name=m, title=f"{SAID[m]} against number of templates", svg=panels(1, _curves(found, m), columns=1, side=4.2, height=2.8),
         caption="solid: clips of the model's own templates; dashed: of ten templates that no model has seen; grey: the paper's DiT-XL.",
     ) for m in shown)  # fmt: skip
+    paper = "figures 6 and 20: with more templates, dreams of new ones break fewer rules."
+    return (*curves, *drawn(found, [(p.name, p.tests[1].name) for p in found.present], "the first clip out of template.", paper))
 
 
 def _curves(found: Found, metric: str) -> Callable[[Any, int], None]:
