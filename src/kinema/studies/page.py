@@ -81,9 +81,10 @@ def facts(found: Found) -> list[tuple[str, str]]:
     sizes = ", ".join(s if s in (TOY, *SMALL) else f"DiT-{s}" for s in b.size)
     videos = ", ".join(f"{v:,}" for v in dict.fromkeys(v for _, v in b.pairs()))
     clips = max((len(t.data) for p in found.points for t in p.tests), default=0)
+    given = next((c.count for p in found.points for c in p.stage.blueprint.conditions if c.name == "frames"), b.given)
     return [
         ("network", sizes), ("steps", f"{b.all_steps:,} (paper: {PAPER_STEPS:,})"), ("training videos", f"{videos} per model"),
-        ("resolution", f"{b.px} × {b.px} px"), ("frames", f"{b.frames}, of which {b.given} given"),
+        ("resolution", f"{b.px} × {b.px} px"), ("frames", f"{b.frames}, of which {given} given"),
         ("test clips", f"up to {clips:,} a test"),
         ("seed", str(b.seed)), ("points", f"{len(found.present)} of {len(found.points)}"),
     ]  # fmt: skip
