@@ -36,7 +36,8 @@ GOAL_STEPS = 180  # how long two bodies must touch for a task to be solved
 _ITERATIONS = 15
 _SLOP = 0.02  # m, overlap that is left alone
 _BIAS = (1 - 0.2) ** RATE  # of the overlap beyond it, a fifth is taken back at every step
-_SLEEP = 0.5  # s of rest
+_SLEEP, _REST = 0.5, 0.005  # s, and m/s below which a body is at rest: so slow that one on the brink still falls
+_STILL = 0.001  # rad/s
 _DAMP_EVERY = 30  # steps: the damping is so weak that half a second of it may be taken at once
 _WALL = -1
 _THICK = 20.0  # m, of the walls outside the scene
@@ -106,7 +107,7 @@ class Box:
         self.space.gravity = (0.0, GRAVITY)
         self.space.iterations = _ITERATIONS
         self.space.collision_slop, self.space.collision_bias = _SLOP, _BIAS
-        self.space.sleep_time_threshold = _SLEEP
+        self.space.sleep_time_threshold, self.space.idle_speed_threshold = _SLEEP, _REST
         self.space.on_collision(begin=self._begin, separate=self._separate)
         self.owner: dict[pymunk.Shape, int] = {}
         self.bodies = [self._add(i, item) for i, item in enumerate(objects)]
@@ -131,7 +132,7 @@ class Box:
             self.fresh = []
         if number % _DAMP_EVERY == 0:
             for body in self.moving:
-                if not body.is_sleeping:
+                if not body.is_sleeping and abs(body.angular_velocity) > _STILL:  # setting it keeps a body awake
                     body.angular_velocity *= (1 + ANGULAR_DAMPING * STEP) ** -_DAMP_EVERY
 
     def record(self, run: Run, frame: int) -> None:
