@@ -211,7 +211,7 @@ def test_all_studies_have_an_index(tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--study", "gap"], "there is no study 'gap'; there are scaling, gaps"),
-        (["--study", "gaps", "--size", "M"], "there is no size 'M'; there are toy, nano, S"),
+        (["--study", "gaps", "--size", "M"], "there is no size 'M'; there are toy, pico, nano, S"),
         (["--study", "gaps", "--steps", "0"], "--steps must be at least 1, got 0"),
         (["--study", "gaps", "--videos", "0"], "--videos must be at least 1, got 0"),
         (["--study", "gaps", "--num", "1"], "--num must be at least 4"),

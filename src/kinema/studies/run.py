@@ -50,7 +50,7 @@ def plan(points: Sequence[Point], store: Store, clock: Clock | None = None) -> l
         if reason := refusal(p, store):
             planned.append(Planned(p, f"refused: {reason}", 0.0))
         else:
-            planned.append(Planned(p, state(p, store), 0.0 if store.trained(p) else clock.seconds(p.stage)))
+            planned.append(Planned(p, state(p, store), _seconds(p, store, clock)))
     return planned
 
 
@@ -168,8 +168,13 @@ def _kind(stage: Stage) -> str:
     return json.dumps([to_json(stage.blueprint), stage.train.batch, stage.train.accumulate, stage.codec, stage.cache])
 
 
+def _seconds(point: Point, store: Store, clock: Clock) -> float:
+    share = store.left(point)
+    return share * clock.seconds(point.stage) if share else 0.0
+
+
 def _left(points: Sequence[Point], store: Store, clock: Clock) -> str:
-    seconds = sum(clock.seconds(p.stage) for p in points if not store.trained(p))
+    seconds = sum(_seconds(p, store, clock) for p in points)
     return f", about {spell(seconds)} of training left in all" if seconds else ""
 
 

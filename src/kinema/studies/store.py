@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
+from ..training.checkpoint import checkpoints
 from .rows import Row, load
 from .strips import FILE
 from .study import Point, Test, digest, slug
@@ -69,6 +70,13 @@ class Store:
     def trained(self, point: Point) -> bool:
         """Whether a point's model is there."""
         return (self.model(point) / "blueprint.json").exists()
+
+    def left(self, point: Point) -> float:
+        """The share of a point's training that is still to be done."""
+        if self.trained(point):
+            return 0.0
+        found = checkpoints(self.folder(point) / "checkpoints")
+        return 1.0 - int(found[-1].name.removeprefix("step-")) / point.stage.train.steps if found else 1.0
 
     def missing(self, point: Point) -> list[Test]:
         """The tests of a point whose rows are not all there."""
