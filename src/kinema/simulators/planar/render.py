@@ -144,42 +144,42 @@ def _painted(
 
 def _flow(scene: Scene, *, forward: bool) -> NDArray[np.float32]:
     flow = np.zeros((scene.frames - 1, 2, scene.size, scene.size), np.float32)
-    pairs = np.arange(scene.frames - 1)
     late, sign = (0, 1) if forward else (1, -1)
     for i, n in enumerate(scene.moving):
-        x, y = scene.offsets(n, pairs + late)
-        patch = np.stack(scene.drift(n, x, y, pairs[:, None, None], sign), 1).astype(np.float32)
+        moves = np.flatnonzero(~scene.rests[:, n])
+        x, y = scene.offsets(n, moves + late)
+        u, v = scene.drift(n, x, y, moves[:, None, None], sign)
+        patch = np.empty((len(moves), 2, *u.shape[1:]), np.float32)
+        patch[:, 0], patch[:, 1] = u, v
         if i == 0:  # what later bodies cover is painted over
-            patch = np.where(scene.inside[n][scene.run[n][pairs + late], None], patch, np.float32(0))
+            patch = np.where(scene.inside[n][scene.run[n][moves + late], None], patch, np.float32(0))
+        which = dict(zip((moves + late).tolist(), patch, strict=True))
         for t, run, rows, cols in scene.views[n]:
-            if not 0 <= t - late < len(flow):
-                continue
-            if i == 0:
-                flow[t - late, :, rows, cols] = patch[t - late]
-            else:
-                np.copyto(flow[t - late, :, rows, cols], patch[t - late], where=scene.inside[n][run])
+            if i == 0 and t in which:
+                flow[t - late, :, rows, cols] = which[t]
+            elif i > 0 and 0 <= t - late < len(flow):
+                np.copyto(flow[t - late, :, rows, cols], which.get(t, np.float32(0)), where=scene.inside[n][run])
     return flow
 
 
 def _occlusion(scene: Scene, ids: NDArray[np.uint8]) -> Bools:
     """Where each pixel's point is hidden one frame later: tested against the bodies above it, not against the next mask."""
-    stays = np.zeros(scene.count + 1, bool)
-    stays[[0, *(n + 1 for n in range(scene.count) if len(scene.starts[n]) == 1)]] = True
     hidden: Bools = ids[1:] > ids[:-1]
     place = np.flatnonzero(hidden)  # what stays where it is, the ground too, is hidden where another id comes to lie
-    hidden.reshape(-1)[place] = stays[ids[:-1].reshape(-1)[place]]
-    for n in np.flatnonzero(~stays[1:]).tolist():
+    stays = np.concatenate([np.ones((scene.frames - 1, 1), bool), scene.rests], 1)
+    hidden.reshape(-1)[place] = stays[place // scene.size**2, ids[:-1].reshape(-1)[place]]
+    for n in scene.moving:
         _hide(scene, n, ids, hidden)
     return hidden
 
 
 def _hide(scene: Scene, n: int, ids: NDArray[np.uint8], hidden: Bools) -> None:
-    """Mark the points of body n, which moves, that are hidden in the next frame."""
+    """Mark the points of body n that are hidden in the next frame, where it does not stay as it is."""
     after, bound = scene.center[1:, n], scene.bound[n]
     leaves = ((after < bound) | (after > scene.size - bound)).any(-1)
     covered = scene.near[1:, n, n + 1 :].any(-1)
     other = np.diff(scene.looks[n].which) != 0
-    asked = scene.inview[:-1, n] & (leaves | covered | other | scene.cut[:, n])
+    asked = scene.inview[:-1, n] & ~scene.rests[:, n] & (leaves | covered | other | scene.cut[:, n])
     own = [ids[t, rows, cols] == n + 1 for t, _, rows, cols in scene.views[n] if t < len(asked) and asked[t]]
     if not own:
         return

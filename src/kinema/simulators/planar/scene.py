@@ -111,10 +111,12 @@ class Scene:
         if self.angle is not None:
             changed |= np.diff(self.angle, axis=0) != 0
         self.run, self.starts = [], []
+        self.rests = np.empty((self.frames - 1, self.count), bool)
         for n, look in enumerate(self.looks):
             new = np.concatenate([[True], changed[:, n] | (np.diff(look.which) != 0)])
             self.run.append(np.cumsum(new) - 1)
             self.starts.append(np.flatnonzero(new))
+            self.rests[:, n] = ~new[1:]
 
     def _layers(self) -> None:
         apart = np.hypot(*np.moveaxis(self.center[:, :, None] - self.center[:, None], -1, 0))
@@ -167,8 +169,10 @@ class Scene:
         """Whether the image points (x, y) [k] lie inside body n in these frames [k]."""
         dx, dy, look = x - self.center[frames, n, 0], self.center[frames, n, 1] - y, self.looks[n]
         cos, sin = (np.broadcast_to(part, dx.shape) for part in self.turned(n, frames))
+        if len(look.outlines) == 1:
+            return look.outlines[0].holds(dx, dy, (cos, sin))
         inside = np.zeros(dx.shape, bool)
         for i, outline in enumerate(look.outlines):
             those = look.which[frames] == i
-            inside[those] = outline.distance(dx[those], dy[those], (cos[those], sin[those])) < 0
+            inside[those] = outline.holds(dx[those], dy[those], (cos[those], sin[those]))
         return inside

@@ -39,6 +39,10 @@ class Outline(Protocol):
         """Signed distance of points to the rim, below 0 inside."""
         ...
 
+    def holds(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> NDArray[np.bool_]:
+        """Whether points are inside."""
+        ...
+
     def covered(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Covered:
         """The share of the pixel (1 unit wide) about each point that is covered, and whether the point is inside."""
         ...
@@ -67,6 +71,9 @@ class Disc:
         distance: Array = _from(self.at, x, y, turn) - self.radius
         return distance
 
+    def holds(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> NDArray[np.bool_]:
+        return self.distance(x, y, turn) < 0
+
     def covered(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Covered:
         distance = _from(self.at, x, y, turn).astype(np.float32)
         return _ramp(self.radius, distance), distance < np.float64(self.radius)
@@ -93,6 +100,9 @@ class Ring:
     def distance(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Array:
         distance = _from((0.0, 0.0), x, y, turn)
         return np.maximum(distance - self.radius, self.inner - distance)
+
+    def holds(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> NDArray[np.bool_]:
+        return self.distance(x, y, turn) < 0
 
     def covered(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Covered:
         distance = _from((0.0, 0.0), x, y, turn).astype(np.float32)
@@ -152,6 +162,9 @@ class Polygon:
         self._around_corners(distance, distance > 0, x, y, turn)
         return distance
 
+    def holds(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> NDArray[np.bool_]:
+        return self._beyond_edges(x, y, turn, np.float64) < 0
+
     def covered(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Covered:
         distance = self._beyond_edges(x, y, turn, np.float32)
         self._around_corners(distance, (distance > 0) & (distance < 0.5), x, y, turn)  # the others cover all or nothing
@@ -206,6 +219,10 @@ class Union:
 
     def distance(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Array:
         return np.minimum.reduce([piece.distance(x, y, turn) for piece in self.pieces])
+
+    def holds(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> NDArray[np.bool_]:
+        inside: NDArray[np.bool_] = np.logical_or.reduce([piece.holds(x, y, turn) for piece in self.pieces])
+        return inside
 
     def covered(self, x: Array, y: Array, turn: Turn = UPRIGHT) -> Covered:
         covers, insides = zip(*(piece.covered(x, y, turn) for piece in self.pieces), strict=True)
