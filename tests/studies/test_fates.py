@@ -58,6 +58,10 @@ def test_neighbouring_steps_are_compared_in_outcome_and_pictures() -> None:
     assert (figures["fate"], figures["next"]) == ("left", "right") == tuple(FATES[int(t.outcome["fate"])] for t in (truth, after))
     assert figures["change64"] == float((truth.rgb[0].int() - after.rgb[0].int()).abs().max())
     assert float(figures["change256"]) > float(figures["change64"])
+    moved = (truth.rgb[0].double() - after.rgb[0].double())[:, (truth.rgb[0] != after.rgb[0]).any(0)]
+    assert figures["shift"] == pytest.approx(float(moved.square().mean().sqrt()))
+    assert figures["off"] == 0.0
+    assert Fates()(after.only("rgb"), truth, 1)["off"] == figures["shift"]  # a video of the next step is off by the step
     last = task("20001", 100)
     figures = Fates()(last, last, 1)
     assert figures["next"] == ""

@@ -89,7 +89,7 @@ def _walked(found: Found) -> Rows:
 
 def findings(found: Found) -> tuple[Finding, ...]:
     """What pictures cannot show, and what a model makes of it."""
-    return (*(_alike(found, px) for px in SIZES), _near_and_far(found))
+    return (*(_alike(found, px) for px in SIZES), _below_codec(found), _near_and_far(found))
 
 
 def _alike(found: Found, px: int) -> Finding:
@@ -100,6 +100,17 @@ def _alike(found: Found, px: int) -> Finding:
     return finding(
         f"Where one step changes the outcome, pictures of {px} px do not show the step: first frames are the same within a grey level.",
         verdict, {"same": f"{len(same)} of {len(steps)} changes; grey levels by which first frames differ most:", **by_task},
+    )  # fmt: skip
+
+
+def _below_codec(found: Found) -> Finding:
+    steps = flips(found.source("codec"))
+    less = [r for r in steps if r.number("shift") < r.number("off")]
+    verdict: Verdict = "undecided" if not len(steps) else "shows" if 2 * len(less) > len(steps) else "does not show"
+    shift, off = (", ".join(number(v) for v in steps.array(name)) for name in ("shift", "off"))
+    return finding(
+        "Where one step changes the outcome, pictures change by less than what the model's codec gets wrong in the same pixels.", verdict,
+        {"less": f"{len(less)} of {len(steps)} changes", "step [grey levels, RMS]": shift, "codec [grey levels, RMS]": off},
     )  # fmt: skip
 
 

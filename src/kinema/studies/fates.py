@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..core.clip import Clip, as_uint8
 from ..core.config import part
@@ -28,7 +29,9 @@ _SPECK = 0.25  # of the ball's area in the first frame; less is no ball
 class Fates(Judge):
     """`fate` of the true ball and `dreamt` of the dream's, each in `FATES`, or "lost" where the dream shows no ball in most frames;
     `correct`, 1 where they agree, else 0. `next` is the true fate one step on, and `change64` (128, 256) by how many grey levels
-    the first frames of the two steps differ where they differ most, at so many px; no `next` at the end of a walk.
+    the first frames of the two steps differ where they differ most, at so many px; no `next` at the end of a walk. Over the pixels
+    in which they differ at the clip's own size, `shift` is the root mean square of the difference, and `off` that of what the
+    video's first frame gets wrong: what a codec loses, for a true video through it.
     """
 
     def __call__(self, dream: Clip, truth: Clip, given: int) -> dict[str, Value]:
@@ -41,8 +44,11 @@ class Fates(Judge):
         template, step = int(truth.meta["params"]["template"]), int(truth.meta["params"]["step"])
         walk = replace(world, templates=(template,), flip=False)
         if step + 1 == walk.steps:
-            return said | {"next": "", **{f"change{px}": math.nan for px in SIZES}}
-        return said | {"next": _fate(walk, step + 1), **{f"change{px}": _change(walk, step, px) for px in SIZES}}
+            return said | {"next": "", "shift": math.nan, "off": math.nan, **{f"change{px}": math.nan for px in SIZES}}
+        moved = _first(walk, step + 1, walk.size) - _first(walk, step, walk.size)
+        wrong = as_uint8(dream.rgb[:1])[0].int() - as_uint8(truth.rgb[:1])[0].int()
+        changes = {f"change{px}": float((_first(walk, step + 1, px) - _first(walk, step, px)).abs().max()) for px in SIZES}
+        return said | {"next": _fate(walk, step + 1), "shift": _rms(moved, moved), "off": _rms(wrong, moved), **changes}
 
 
 def fate_of(video: Clip, truth: Clip) -> str:
@@ -88,9 +94,13 @@ def _fate(walk: PhyreAmbiguity, step: int) -> str:
     return FATES[int(make(walk, 0, step, ()).outcome["fate"])]
 
 
-@functools.lru_cache(maxsize=4096)
-def _change(walk: PhyreAmbiguity, step: int, px: int) -> float:
-    """The largest difference in grey levels between the first frames of two steps."""
-    small = replace(walk, size=px, num_frames=2)
-    one, other = (make(small, 0, k, ("rgb",)).rgb[0].int() for k in (step, step + 1))
-    return float((one - other).abs().max())
+@functools.lru_cache(maxsize=512)
+def _first(walk: PhyreAmbiguity, step: int, px: int) -> Tensor:
+    """[3,h,w] the first frame of a step in whole numbers."""
+    return make(replace(walk, size=px, num_frames=2), 0, step, ("rgb",)).rgb[0].int()
+
+
+def _rms(values: Tensor, where: Tensor) -> float:
+    """Root mean square over the pixels in which `where` is not 0; NaN where it is 0 everywhere."""
+    at = (where != 0).any(0)
+    return float(values[:, at].double().square().mean().sqrt())
