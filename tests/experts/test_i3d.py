@@ -39,7 +39,24 @@ def test_folding_the_batch_norms_changes_nothing(weights):
     x = torch.rand(1, 3, 4, 16, 16)
     conv = F.conv3d(F.pad(x, _same((4, 16, 16), (7, 7, 7), (2, 2, 2))), published["Conv3d_1a_7x7.conv3d.weight"], stride=2)
     norm = [published[f"Conv3d_1a_7x7.bn.{key}"] for key in ("running_mean", "running_var", "weight", "bias")]
-    assert torch.allclose(network.Conv3d_1a_7x7(x), F.relu(F.batch_norm(conv, *norm, eps=1e-3)), atol=1e-5)
+    found = network.Conv3d_1a_7x7(x.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
+    assert torch.allclose(found, F.relu(F.batch_norm(conv, *norm, eps=1e-3)), atol=1e-5)
+
+
+def test_logits_are_those_of_the_released_pooling():
+    """Averaged over windows of 2 x 7 x 7, read, and averaged over time; and gradients reach the video."""
+    network = InceptionI3D()
+    x = torch.rand(1, 17, 3, 224, 224, requires_grad=True)
+    seen = []
+    network.mixed["Mixed_5c"].register_forward_hook(lambda module, given, output: seen.append(output))
+    logits = network(x)
+    pooled = F.avg_pool3d(seen[0].permute(0, 4, 1, 2, 3), (2, 7, 7), 1)[..., 0, 0]
+    assert pooled.shape == (1, 1024, 2)
+    assert torch.allclose(logits, network.logits(pooled.transpose(1, 2)).mean(1), atol=1e-5)
+    logits.sum().backward()
+    assert x.grad.abs().sum() > 0
+    with torch.no_grad():
+        assert torch.allclose(network(x.detach()), logits, atol=1e-5)  # the way without gradients pools by slices
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 15, 16, 33])
@@ -48,17 +65,20 @@ def test_same_padding_keeps_tensorflows_rule(size, kernel, stride):
     front, back = _same((size,), (kernel,), (stride,))
     assert (size + front + back - kernel) // stride + 1 == math.ceil(size / stride)
     assert back - front in (0, 1)
-    x = torch.rand(1, 1, size, size, size)
-    if kernel < 7:
-        assert torch.equal(_pool(x, kernel, stride), F.max_pool3d(F.pad(x, (front, back) * 3), kernel, stride))
+    if kernel == 7:
+        return
+    x = torch.rand(1, size, size, size, 2)
+    want = F.max_pool3d(F.pad(x.permute(0, 4, 1, 2, 3), (front, back) * 3), kernel, stride).permute(0, 2, 3, 4, 1)
+    for given in (x, x.clone().requires_grad_()):
+        assert torch.equal(_pool(given, (kernel,) * 3, (stride,) * 3), want)
 
 
 def test_what_it_cannot_take_is_refused():
     network = InceptionI3D()
     with pytest.raises(UserError, match="at least 9 frames, got 8"):
-        network(torch.zeros(1, 3, 8, 224, 224))
+        network(torch.zeros(1, 8, 3, 224, 224))
     with pytest.raises(UserError, match="224 x 224 px, got 64 x 48"):
-        network(torch.zeros(1, 3, 9, 48, 64))
+        network(torch.zeros(1, 9, 3, 48, 64))
 
 
 def test_without_weights_it_is_refused_by_name(monkeypatch, tmp_path):

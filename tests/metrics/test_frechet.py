@@ -253,4 +253,4 @@ def test_black_against_white_is_as_published(monkeypatch, frames, published):
     black = Clip(fps=10, rgb=torch.zeros(frames, 3, 64, 64, dtype=torch.uint8))
     metric = FVD(I3D(), batch=2)
     metric.update([black] * 2, [black.replace(rgb=torch.full_like(black.rgb, 255))] * 2)
-    assert metric.compute() == pytest.approx(published, rel=2e-6 if frames == 30 else 5e-3)
+    assert metric.compute() == pytest.approx(published, rel=1e-5 if frames == 30 else 5e-3)

@@ -18,6 +18,7 @@ SIZE = 224  # px
 SHORTEST = 9  # frames; of fewer, the last features have no two steps of time left, over which the logits are averaged
 WIDTH = 400
 _EPS = 1e-3  # of the batch norms
+_POOLS = {"Mixed_4b": (3, 3, 3), "Mixed_5b": (2, 2, 2)}  # kernels of what halves time and space before a block
 _MIXED = {  # channels of the four branches: 1x1 | 1x1 -> 3x3 | 1x1 -> 3x3 | pool -> 1x1
     "Mixed_3b": (192, 64, 96, 128, 16, 32, 32),
     "Mixed_3c": (256, 128, 128, 192, 32, 96, 64),
@@ -32,12 +33,17 @@ _MIXED = {  # channels of the four branches: 1x1 | 1x1 -> 3x3 | 1x1 -> 3x3 | poo
 
 
 class _Conv(nn.Conv3d):
-    """A convolution with TensorFlow's "same" padding, its batch norm folded in, and a ReLU."""
+    """A convolution of [b,t,h,w,c] with TensorFlow's "same" padding, its batch norm folded in, and a ReLU.
+
+    Channels come last in memory: convolutions of a single pixel are then products of matrices.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.kernel_size == (1, 1, 1):
+            return F.relu_(F.linear(x, self.weight.flatten(1), self.bias))
         if self.stride[0] > 1:
-            x = F.pad(x, _same(x.shape[-3:], self.kernel_size, self.stride))
-        return F.relu_(super().forward(x))
+            x = F.pad(x, (0, 0, *_same(x.shape[1:4], self.kernel_size, self.stride)))
+        return F.relu_(super().forward(x.permute(0, 4, 1, 2, 3))).permute(0, 2, 3, 4, 1)
 
 
 class _Mixed(nn.Module):
@@ -53,12 +59,12 @@ class _Mixed(nn.Module):
         self.b3b = _Conv(width, b3b, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        b0, b1, b2 = self.reduce(x).split(self.split, 1)
-        return torch.cat([b0, self.b1b(b1), self.b2b(b2), self.b3b(_pool(x, 3, 1))], 1)
+        b0, b1, b2 = (part.contiguous() for part in self.reduce(x).split(self.split, -1))
+        return torch.cat([b0, self.b1b(b1), self.b2b(b2), self.b3b(_pool(x, (3, 3, 3), (1, 1, 1)))], -1)
 
 
 class InceptionI3D(nn.Module):
-    """Inception-v1 inflated to three dimensions: video [b,3,t,224,224] in [-1,1] -> logits [b,400], averaged over time.
+    """Inception-v1 inflated to three dimensions: video [b,t,3,224,224] in [-1,1] -> logits [b,400], averaged over time.
 
     Weights are frozen; gradients flow to the video.
     """
@@ -83,23 +89,28 @@ class InceptionI3D(nn.Module):
             folded = [_folded(weights, name) for name in published]
             own[f"{unit}.weight"], own[f"{unit}.bias"] = (torch.cat(parts) for parts in zip(*folded, strict=True))
         self.load_state_dict(own)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
 
     def forward(self, x: Tensor) -> Tensor:
         """Raises UserError for other sizes than 224 x 224 px and for fewer than 9 frames."""
         if x.shape[-2:] != (SIZE, SIZE):
             raise UserError(f"I3D takes frames of {SIZE} x {SIZE} px, got {x.shape[-1]} x {x.shape[-2]}")
-        if x.shape[2] < SHORTEST:
-            raise UserError(f"I3D needs clips of at least {SHORTEST} frames, got {x.shape[2]}")
-        x = _pool(self.Conv3d_1a_7x7(x), (1, 3, 3), (1, 2, 2))
-        x = _pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)), (1, 3, 3), (1, 2, 2))
+        if x.shape[1] < SHORTEST:
+            raise UserError(f"I3D needs clips of at least {SHORTEST} frames, got {x.shape[1]}")
+        x = self.Conv3d_1a_7x7(x.movedim(2, -1).contiguous())
+        x = self.Conv3d_2b_1x1(_pool(x, (1, 3, 3), (1, 2, 2)))
+        x = _pool(self.Conv3d_2c_3x3(x), (1, 3, 3), (1, 2, 2))
         for name, block in self.mixed.items():
-            if name == "Mixed_4b":
-                x = _pool(x, 3, 2)
-            if name == "Mixed_5b":
-                x = _pool(x, 2, 2)
+            if name in _POOLS:
+                x = _pool(x, _POOLS[name], (2, 2, 2))
             x = block(x)
-        # The released network averages over 2 x 7 x 7, reads logits and averages these over time: a linear map, so once is enough.
-        return self.logits(F.avg_pool3d(x, (2, 7, 7), 1).mean((2, 3, 4)))
+        # The released network averages over 2 x 7 x 7 neighbours, reads logits and averages these over time. All of that is
+        # linear, and 7 x 7 is all of space: every step of time has its weight, half as much at both ends.
+        weight = x.new_full((x.shape[1],), 2.0)
+        weight[0] = weight[-1] = 1.0
+        return self.logits(torch.einsum("btc,t->bc", x.mean((2, 3)), weight / weight.sum()))
 
 
 @part
@@ -132,7 +143,7 @@ class I3D:
         network = _built(self, str(rgb.device))
         # TF32, which GPUs round convolutions to by default, moves small distances by some tenths of a per cent.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            features: Tensor = network((2 * rgb - 1).transpose(1, 2))
+            features: Tensor = network(2 * rgb - 1)
         return features
 
 
@@ -149,12 +160,34 @@ def _folded(weights: Mapping[str, Tensor], unit: str) -> tuple[Tensor, Tensor]:
     return weight.float(), (norm["bias"] - norm["running_mean"] * scale).float()
 
 
-def _pool(x: Tensor, kernel: int | tuple[int, int, int], stride: int | tuple[int, int, int]) -> Tensor:
-    """Maximum with TensorFlow's "same" padding: what is missing at the end is left to `ceil_mode`."""
-    kernel = (kernel,) * 3 if isinstance(kernel, int) else kernel
-    stride = (stride,) * 3 if isinstance(stride, int) else stride
-    front = _same(x.shape[-3:], kernel, stride)[-2::-2]
-    return F.max_pool3d(x, kernel, stride, front, ceil_mode=True)
+def _pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
+    """Maximum of [b,t,h,w,c], none negative, with TensorFlow's "same" padding."""
+    if x.device.type == "cpu" and not x.requires_grad:  # torch's own takes as long there as all the convolutions
+        for axis in (1, 2, 3):
+            x = _pool_axis(x, axis, kernel[axis - 1], stride[axis - 1])
+        return x
+    front = _same(x.shape[1:4], kernel, stride)[-2::-2]  # what is missing at the end is left to `ceil_mode`
+    return F.max_pool3d(x.permute(0, 4, 1, 2, 3), kernel, stride, front, ceil_mode=True).permute(0, 2, 3, 4, 1)
+
+
+def _pool_axis(x: Tensor, axis: int, kernel: int, stride: int) -> Tensor:
+    """The maximum along one axis, as maxima of whole slices."""
+    if kernel == stride == 1:
+        return x
+    n, (front, _) = x.shape[axis], _same((x.shape[axis],), (kernel,), (stride,))
+    count = -(-n // stride)
+    out = _every(x, axis, 0, stride, count).clone()
+    for shift in range(-front, kernel - front):
+        first, last = max(0, -(shift // stride)), min(count, (n - 1 - shift) // stride + 1)
+        if shift and last > first:
+            part = out.narrow(axis, first, last - first)
+            torch.maximum(part, _every(x, axis, first * stride + shift, stride, last - first), out=part)
+    return out
+
+
+def _every(x: Tensor, axis: int, first: int, stride: int, count: int) -> Tensor:
+    """`count` slices along an axis, from `first` on, `stride` apart."""
+    return x[(*(slice(None),) * axis, slice(first, first + (count - 1) * stride + 1, stride))]
 
 
 def _same(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:

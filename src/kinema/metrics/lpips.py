@@ -45,17 +45,22 @@ class Perceptual(nn.Module):
         own = {name: value for name, value in weights.items() if name.startswith("features.")}
         own |= {f"heads.{i}": weights[f"lin{i}.model.1.weight"] for i in range(len(_WIDTHS))}
         self.load_state_dict({**own, "shift": self.shift, "scale": self.scale})
+        for layer in self.features.values():
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)  # type: ignore[operator]
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Distances [b] of pictures [b,3,h,w] in [0,1]. Raises UserError below 32 px."""
         if min(x.shape[-2:]) < _SMALLEST:
             raise UserError(f"LPIPS needs frames of at least {_SMALLEST} x {_SMALLEST} px, got {tuple(x.shape[-2:])}")
         total = x.new_zeros(len(x))
-        for a, b, head in zip(self._levels(x), self._levels(y), self.heads, strict=True):
-            level = (head * (_unit(a) - _unit(b)).square()).sum(1, keepdim=True)
+        # Both pictures go through as one batch, channels last in memory, which is the fastest way on a processor.
+        both = torch.cat([x, y]).contiguous(memory_format=torch.channels_last)
+        for features, head in zip(self._levels(both), self.heads, strict=True):
+            apart = torch.sub(*_unit(features).chunk(2)).square()
+            level = torch.einsum("bchw,c->bhw", apart, head.flatten())
             if self.spatial:
-                level = F.interpolate(level, x.shape[-2:], mode="bilinear", align_corners=False)
-            total = total + level.mean((1, 2, 3))
+                level = F.interpolate(level[:, None], x.shape[-2:], mode="bilinear", align_corners=False)
+            total = total + level.flatten(1).mean(1)
         return total
 
     def _levels(self, x: Tensor) -> list[Tensor]:
@@ -97,15 +102,16 @@ class LPIPS:
     def __call__(self, dream: Clip, truth: Clip) -> Tensor:
         """[b]; single clips count as b = 1."""
         a, b = frames_to_compare(dream, truth, self.first_frame)
-        network, flat = _built(self), (a.flatten(0, 1), b.flatten(0, 1))
-        with torch.inference_mode():
+        network, flat = _built(self, str(a.device)), (a.flatten(0, 1), b.flatten(0, 1))
+        # TF32, which GPUs round convolutions to by default, moves the fourth digit.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             chunks = [network(x, y) for x, y in zip(*(torch.split(f, _CHUNK) for f in flat), strict=True)]
-        return torch.cat(chunks).double().reshape(a.shape[:2]).mean(-1)
+        return torch.cat(chunks).double().reshape(a.shape[:2]).mean(-1).cpu()
 
 
 @functools.lru_cache(maxsize=2)
-def _built(part: LPIPS) -> Perceptual:
-    return part.build()
+def _built(part: LPIPS, device: str) -> Perceptual:
+    return part.build().to(device)
 
 
 def _unit(x: Tensor) -> Tensor:
