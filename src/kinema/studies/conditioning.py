@@ -31,8 +31,8 @@ def points(budget: Budget) -> tuple[Point, ...]:
     words = words_of(budget)
     told: dict[str, tuple[tuple[Any, ...], str]] = {
         FRAMES: ((), "the first frames alone"),
-        NUMBERS: ((State(2),), "and place, velocity and radius of both balls as numbers"),
-        TEXT: ((Text(words),), f"and the same as sentences, through {words!r}"),
+        NUMBERS: ((State(2),), "the first frames, and place, velocity and radius of both balls as numbers"),
+        TEXT: ((Text(words),), f"the first frames, and the same as sentences, through {words!r}"),
     }
     num = max(4, 2 * budget.num // 5)
     asked = tuple(

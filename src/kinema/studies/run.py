@@ -78,7 +78,7 @@ def choose(points: Sequence[Point], names: Sequence[str]) -> tuple[Point, ...]:
     """The points of these names (`gap-*` stands for several); all where there are none. Raises UserError for a name that is no point's."""
     for name in names:
         if not any(fnmatchcase(p.name, name) for p in points):
-            raise UserError(f"--points: there is no point {name!r}; there are {', '.join(p.name for p in points)}")
+            raise UserError(f"--points: there is no point {name!r}; there are {'; '.join(p.name for p in points)}")
     return tuple(p for p in points if not names or any(fnmatchcase(p.name, name) for name in names))
 
 
