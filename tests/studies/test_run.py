@@ -16,6 +16,7 @@ from kinema.benchmarks import RESERVED_SEEDS
 from kinema.cli import main
 from kinema.core import UserError, to_json
 from kinema.studies import STUDIES, Budget, Store, choose, found, plan, run
+from kinema.studies.budget import scale
 from kinema.studies.rows import Row, Rows, difference, dump, load, wilson
 from kinema.studies.study import digest, slug
 
@@ -218,7 +219,7 @@ def test_all_studies_have_an_index(tmp_path, capsys):
         (["--study", "gaps", "--videos", "10", "20"], "several were given with --size or --videos"),
         (["--study", "gaps", "--size", "nano", "S"], "run them apart"),
         (["--study", "gaps", "--size", "S"], "--codec: size S stands on a trained codec"),
-        (["--study", "gaps", "--points", "gap-9"], "there is no point 'gap-9'; there are whole, gap 2-3"),
+        (["--study", "gaps", "--points", "gap-9"], "there is no point 'gap-9'; there are whole; gap 2-3"),
         (["--study", "all", "--points", "whole"], "--points names models of one study"),
         (["--study", "gaps", "--size", "toy", "toy"], "--size names one value twice"),
     ],
@@ -281,3 +282,14 @@ def test_the_interval_of_a_share_is_wilsons():
     for hits, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)):
         figure = wilson(hits, count)
         assert (figure.low, figure.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_the_page_on_the_study_says_what_sizes_cost():
+    text = (Path(__file__).parents[2] / "docs" / "study.md").read_text()
+    for size in ("toy", "pico", "nano", "S", "B", "L", "XL"):
+        own = scale(size)
+        line = next(line for line in text.splitlines() if line.startswith("| `") and f"`{size}`" in line)
+        frames = f"{own.num_frames} of {own.resolution} px, {own.given} given"
+        assert f"| {own.steps:,} | {own.videos:,} | {frames} |" in line
+    for name in STUDIES:
+        assert f"| `{name}` |" in text
