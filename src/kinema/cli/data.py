@@ -11,7 +11,7 @@ from .progress import Bar
 
 if TYPE_CHECKING:
     from ..core import Clip
-    from ..data import Dataset, PhyreFile, PhyWorldFile
+    from ..data import Dataset, PublishedFile
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 
@@ -138,11 +138,11 @@ VERBS: dict[str, Callable[..., Any]] = {"inspect": inspect, "preview": preview, 
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
-    from ..data import PhyreFile, PhyWorldFile, Shards
+    from ..data import PublishedFile, Shards
 
     clip = dataset[0]
     fields = {name: _shape(value) for name, value in clip.fields.items()}
-    if isinstance(dataset, PhyWorldFile | PhyreFile):
+    if isinstance(dataset, PublishedFile):
         return _published_facts(dataset, clip, fields)
     if not isinstance(dataset, Shards):
         height, width = clip.size
@@ -172,7 +172,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _published_facts(dataset: PhyWorldFile | PhyreFile, clip: Clip, fields: dict[str, str]) -> dict[str, Any]:
+def _published_facts(dataset: PublishedFile, clip: Clip, fields: dict[str, str]) -> dict[str, Any]:
     labels = dataset.labels
     height, width = clip.size
     return {

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..core.config import to_json
-from ..data import Fitted, PhyreFile, PhyWorldFile, open_dataset, split
+from ..data import Fitted, PublishedFile, open_dataset, split
 from ..recipes import RECIPES
 from ..training import Stage, run
 from ..training.estimate import estimate
@@ -87,7 +87,7 @@ def _parameters(recipe: Callable[..., Stage]) -> str:
 def _fed(stage: Stage, folder: str) -> Stage:
     """The stage learning from a folder, cut and resized as its model wants; `probes` of its clips are held out."""
     b, found = stage.blueprint, open_dataset(folder, fields=("rgb",))
-    if isinstance(found, PhyWorldFile | PhyreFile):  # whose videos play at any rate: the time between their frames counts
+    if isinstance(found, PublishedFile):  # whose videos play at any rate: the time between their frames counts
         found = replace(found, fps=b.fps * b.dt / found.dt)
     clips = Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps)
     learnt, held_out = split(clips, stage.probes)

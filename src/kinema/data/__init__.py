@@ -2,12 +2,13 @@
 
 from .dataset import Dataset, Fitted, Mixture, Only, Simulated, Subset, split
 from .export import to_phyworld
+from .file import PublishedFile
 from .folder import Shards, Videos, open_dataset
 from .generate import Job, generate
 from .phyre import PhyreFile
 from .phyworld import PhyWorldFile
 
 __all__ = [
-    "Dataset", "Fitted", "Job", "Mixture", "Only", "PhyWorldFile", "PhyreFile", "Shards", "Simulated", "Subset", "Videos", "generate",
-    "open_dataset", "split", "to_phyworld",
+    "Dataset", "Fitted", "Job", "Mixture", "Only", "PhyWorldFile", "PhyreFile", "PublishedFile", "Shards", "Simulated", "Subset", "Videos",
+    "generate", "open_dataset", "split", "to_phyworld",
 ]  # fmt: skip

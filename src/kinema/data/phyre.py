@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -18,8 +17,8 @@ from ..core.errors import UserError
 from ..simulators.planar.phyre import SHAPES, SIDE
 from ..simulators.planar.phyre.objects import BLACK, COLORS, PURPLE
 from ..simulators.planar.phyre.shapes import shape
-from .dataset import Dataset
-from .hdf5 import ACTION, OBJECT, PHYRE, VIDEO, Array, Index, as_numbers, chosen, index_of, item, name_of, opened
+from .file import PublishedFile
+from .hdf5 import ACTION, OBJECT, PHYRE, VIDEO, Array, as_numbers, item, name_of, opened
 from .phyworld import FPS, velocities, video_of
 
 DT = 20 / 60  # s: every 20th step of 1/60 s
@@ -33,7 +32,7 @@ _KEPT = 990  # the first trial of a task that is not trained on
 
 
 @part
-class PhyreFile(Dataset):
+class PhyreFile(PublishedFile):
     """The clips of one .hdf5 file of PhyWorld's PHYRE scenes (phyworld/phyworld `combinatorial_data`), or of one that
     `to_phyworld` wrote.
 
@@ -46,48 +45,24 @@ class PhyreFile(Dataset):
     out_of_template (templates 10060 and on). `fields` without rgb decodes no video. `fps` overrides the videos' rate.
     """
 
-    path: str = field(kw_only=False)
-    bucket: str | None = None
-    fields: tuple[str, ...] | None = None
-    fps: float | None = None
+    streams = PHYRE
+    known = FIELDS
+    step = DT
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.bucket is not None and self.bucket not in BUCKETS:
             raise UserError(f"{self.path}: there is no bucket {self.bucket!r}; there are {', '.join(BUCKETS)}")
-        for name in self.fields or ():
-            if name not in FIELDS:
-                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join(FIELDS)}")
-
-    @property
-    def length(self) -> int:
-        return self.index.length if self.bucket is None else len(self._chosen)
-
-    @property
-    def dt(self) -> float:
-        """Time in s between two frames."""
-        return DT
 
     def check(self) -> None:
         """Raise UserError where the file is none of PHYRE's scenes, or a wanted bucket is not in it."""
         _ = self.index, self._first, self.length
 
     @cached_property
-    def index(self) -> Index:
-        """Which clips the file holds, and where."""
-        found = index_of(self.path)
-        if found.streams != PHYRE:
-            raise UserError(f"{self.path}: is a file of kinematic scenarios: PhyWorldFile reads it")
-        return found
-
-    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The bucket of every clip of the file."""
         found = (bucket_of(key, n) for key, size in zip(self.index.keys, self.index.sizes, strict=True) for n in range(size))
         return tuple(found)
-
-    @cached_property
-    def _chosen(self) -> tuple[int, ...]:
-        return chosen(self.labels, self.bucket or "", self.path)
 
     @cached_property
     def _first(self) -> float:
@@ -97,7 +72,7 @@ class PhyreFile(Dataset):
         return float(start)
 
     def read(self, index: int) -> Clip:
-        whole = index if self.bucket is None else self._chosen[index]
+        whole = self.whole(index)
         key, number = place = self.index.place(whole)
         where = f"{self.path}: {name_of(*place)}"
         with opened(self.path) as file:

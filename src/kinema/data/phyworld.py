@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,8 @@ from ..core.config import part
 from ..core.errors import UserError
 from ..core.video import read_video_bytes
 from ..metrics.law import buckets
-from .dataset import Dataset
-from .hdf5 import INIT, KINEMATIC, POSITION, VIDEO, Array, Index, as_numbers, chosen, index_of, item, name_of, numbers, opened
+from .file import PublishedFile
+from .hdf5 import INIT, KINEMATIC, POSITION, VIDEO, Array, as_numbers, item, name_of, numbers, opened
 
 WORLD = 10.0  # m, width and height
 DT = 0.1  # s between frames, whatever the videos' rate
@@ -55,7 +55,7 @@ LAYOUTS = {
 
 
 @part
-class PhyWorldFile(Dataset):
+class PhyWorldFile(PublishedFile):
     """The clips of one .hdf5 file of PhyWorld (phyworld/phyworld `id_ood_data`), or of one that `to_phyworld` wrote.
 
     A clip has rgb as its mp4 shows it; bodies: position [t,n,2] m and radius [t,n] m as stated, velocity [t,n,2] m/s
@@ -70,27 +70,16 @@ class PhyWorldFile(Dataset):
     clip and never held open.
     """
 
-    path: str = field(kw_only=False)
+    streams = KINEMATIC
+    known = FIELDS
+    step = DT
+
     layout: str | None = None
-    bucket: str | None = None
-    fields: tuple[str, ...] | None = None
-    fps: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.layout is not None and self.layout not in LAYOUTS:
             raise UserError(f"{self.path}: there is no layout {self.layout!r}; there are {', '.join(LAYOUTS)}")
-        for name in self.fields or ():
-            if name not in FIELDS:
-                raise UserError(f"{self.path}: has no field {name!r}; it has {', '.join(FIELDS)}")
-
-    @property
-    def length(self) -> int:
-        return self.index.length if self.bucket is None else len(self._chosen)
-
-    @property
-    def dt(self) -> float:
-        """Time in s between two frames."""
-        return DT
 
     def check(self) -> None:
         """Raise UserError where the file is none of PhyWorld's, or a wanted layout or bucket is not in it."""
@@ -114,23 +103,11 @@ class PhyWorldFile(Dataset):
         return tuple(_buckets(np.concatenate(rows), LAYOUTS[self.kind].balls))
 
     @cached_property
-    def index(self) -> Index:
-        """Which clips the file holds, and where."""
-        found = index_of(self.path)
-        if found.streams != KINEMATIC:
-            raise UserError(f"{self.path}: is a file of PHYRE's scenes: PhyreFile reads it")
-        return found
-
-    @cached_property
     def _note(self) -> Note:
         return Note.of(self.index.note, self.path)
 
-    @cached_property
-    def _chosen(self) -> tuple[int, ...]:
-        return chosen(self.labels, self.bucket or "", self.path)
-
     def read(self, index: int) -> Clip:
-        whole = index if self.bucket is None else self._chosen[index]
+        whole = self.whole(index)
         place = self.index.place(whole)
         where = f"{self.path}: {name_of(*place)}"
         row, position, data = self._stored(place, where)

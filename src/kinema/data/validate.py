@@ -15,9 +15,9 @@ from ..simulators import World, make
 from ..simulators.planar import Planar
 from ..simulators.planar.phyre import Scenes, depth
 from .dataset import Dataset
+from .file import PublishedFile
 from .folder import Shards, Videos
 from .generate import versions
-from .phyre import PhyreFile
 from .phyworld import PhyWorldFile
 from .published import problems, shown_error, speed_error
 from .rigid import energy_gain, rigid_reprojection_error, static_motion
@@ -50,7 +50,7 @@ def validate(dataset: Dataset, clips: int = 8) -> Iterator[Check]:
     if isinstance(dataset, Shards):
         yield from _shards(dataset)
         yield from _sample(dataset, _spread(dataset, clips))
-    elif isinstance(dataset, PhyWorldFile | PhyreFile):
+    elif isinstance(dataset, PublishedFile):
         yield from _published(dataset, _spread(dataset, clips))
     elif isinstance(dataset, Videos):
         yield _decodes(dataset)
@@ -63,13 +63,13 @@ def _spread(dataset: Dataset, clips: int) -> list[int]:
     return [i * len(dataset) // count for i in range(count)]
 
 
-def _published(dataset: PhyWorldFile | PhyreFile, indices: list[int]) -> Iterator[Check]:
+def _published(dataset: PublishedFile, indices: list[int]) -> Iterator[Check]:
     bad = problems(dataset.path, dataset.index)
     count = len(dataset.index.keys)
     yield Check("streams", not bad, "; ".join(bad[:3]) or f"{count} datasets in each", "the same lengths and shapes")
     clips, read = _read(dataset, indices)
     yield read
-    if not clips or isinstance(dataset, PhyreFile):
+    if not clips or not isinstance(dataset, PhyWorldFile):
         return
     shown = SHOWN.get(dataset.kind, 0.25)
     for name, measure, limit, unit in (("pixels against states", shown_error, shown, "px"), ("speeds", speed_error, SPEED, "m/s")):
