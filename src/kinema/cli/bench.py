@@ -101,12 +101,12 @@ def study(
 
     Args:
         study: its name, or all.
-        size: of the network: nano, S, B, L, XL, or toy for the machinery in seconds; several for the study of scaling.
-        steps: of training; by default 3,000 at nano, and the paper's 100,000 from S on.
-        videos: training videos of a model; several for the study of scaling. By default 3,000 at nano, 30,000 from S on.
+        size: of the network: pico, nano, S, B, L, XL, or toy for the machinery in seconds; several for the study of scaling.
+        steps: of training; by default 1,500 at pico and nano, and the paper's 100,000 from S on.
+        videos: training videos of a model; several for the study of scaling. By default 3,000 at pico and nano, 30,000 from S on.
         num: about as many test clips a test; grids are as fine as that allows.
-        resolution: side of the frames in px; by default 64 at nano, 128 from S on.
-        frames: frames of a clip; by default 33 at nano, 31 from S on.
+        resolution: side of the frames in px; by default 64 below S, 128 from there on.
+        frames: frames of a clip; by default 33 below S, 31 from there on.
         seed: of training clips and weights.
         codec: a trained codec's name or folder; needed from S on.
         text_encoder: for the study of conditioning: a folder with a text encoder, or a model of the Hugging Face hub; by default T5-base.

@@ -16,6 +16,7 @@ from ..metrics.law import Comparison, mean
 from ..metrics.law import VelocityErrorOfMeans as OfMeans
 
 Value = float | str
+VERSION = 2  # of what judges read off dreams; raised when the same dream gives other figures
 
 
 @part
@@ -40,7 +41,7 @@ class SetJudge(Judge):
 class Motion(Judge):
     """Balls: error of the velocity per frame (`velocity`) and of its mean (`velocity_of_means`), of position and radius, the
     share of frames in which a ball is gone (`vanished`), and what is seen of ball 1, 2, ...: its mean velocity along the true
-    direction of travel (`v1` beside `true_v1`) and its radius (`r1`, `true_r1`).
+    direction of travel while it is there (`v1` beside `true_v1`) and its radius (`r1`, `true_r1`).
 
     After collisions, velocities are those after the impact. `paper` > 0 adds `velocity_paper`: error of means as the released
     evaluator has it, at that many px a side.
@@ -67,8 +68,9 @@ class Motion(Judge):
 def _balls(case: Comparison) -> dict[str, Value]:
     seen: dict[str, Value] = {}
     for ball in range(case.truth.shape[1]):
+        there = case.pairs & case.visible[1:, ball] & case.visible[:-1, ball]  # one that is gone is held where it was: no velocity
         true = case.truth_velocity[case.pairs][:, ball]
-        dreamt = case.dream_velocity[case.pairs][:, ball]
+        dreamt = case.dream_velocity[there][:, ball]
         way = np.sign(true[:, 0].sum()) or 1.0 if len(true) else 1.0
         seen[f"v{ball + 1}"] = mean(way * dreamt[:, 0])
         seen[f"true_v{ball + 1}"] = mean(way * true[:, 0])

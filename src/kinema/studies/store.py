@@ -59,7 +59,7 @@ class Store:
 
     def yardsticks_of(self, point: Point, test: Test) -> Path:
         """The file of what stands beside the dreams of all points with this codec and number of given frames."""
-        key = digest(test.data, test.judge, point.stage.codec, point.stage.blueprint.codec, _given(point))
+        key = digest(test.key, point.stage.codec, point.stage.blueprint.codec, _given(point))
         folder = self.out / "yardsticks"
         return (_known(folder, key) or folder / f"{slug(test.name)}-{key}") / "rows.csv"
 

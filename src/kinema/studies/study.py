@@ -16,7 +16,7 @@ from ..core.errors import UserError
 from ..data import Dataset
 from ..training import Stage
 from .budget import Budget
-from .judges import Judge, Motion
+from .judges import VERSION, Judge, Motion
 
 if TYPE_CHECKING:
     from .found import Found
@@ -43,7 +43,7 @@ class Test:
     @cached_property
     def key(self) -> str:
         """What the clips and the judge are, whatever the test's name."""
-        return digest(self.data, self.judge)
+        return digest(self.data, self.judge, VERSION)
 
 
 @dataclass(frozen=True, kw_only=True)
