@@ -13,9 +13,10 @@ from .report import write_report
 from .result import Result, Scene
 from .table import Table, label, number
 
-_SCENES = (
-    "Both videos run in step; the third picture is where they differ. Below, what the parser reads off the frames while it sees "
-    "a ball whole. A speed is the difference of two frames, so an impact between them shows as a dip."
+_SCENES = "Both videos run in step; the third picture is where they differ."
+_PARSED = (
+    " Below, what the parser reads off the frames while it sees a ball whole. A speed is the difference of two frames, so an "
+    "impact between them shows as a dip."
 )
 
 
@@ -35,7 +36,8 @@ def write_result(
     write_report(
         out / "report.html",
         title=result.title, lede=lede, facts=facts, table=result.table, scenes=result.scenes, intervals=intervals,
-        scenes_title="Truth, dream and difference" + (f", {order}" if order else ""), scenes_about=_SCENES,
+        scenes_title="Truth, dream and difference" + (f", {order}" if order else ""),
+        scenes_about=_SCENES + ("" if protocol["parser"].startswith("none") else _PARSED),
         notes=[*result.table.notes, *notes], paper=_paper(protocol),
     )  # fmt: skip
     return out / "report.html"

@@ -164,9 +164,9 @@ def _judge(
             return one
         return parse(one, subpixel=True) if truth is None else read_dream(one, truth)
 
+    if true is not None:
+        sets.update(*group_of(true), sources, [true])  # which names the file itself
     try:
-        if true is not None:
-            sets.update(*group_of(true), sources, [true])
         return judge(*group_of(true), sources, [true], metrics, read, first_index=index)
     except UserError as error:
         raise UserError(f"{case.file}: {error}") from None

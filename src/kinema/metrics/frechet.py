@@ -270,8 +270,13 @@ def _trace_of_root(a: Array, b: Array, root: Literal["eigen", "svd", "sqrtm"]) -
         half = _svd_root(a)
         return float(np.trace(_svd_root(half @ b @ half)))
     values, vectors = np.linalg.eigh(a)
-    half = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    return float(np.sqrt(np.linalg.eigvalsh(half @ b @ half).clip(0)).sum())
+    half = (vectors * _root_of(values)) @ vectors.T
+    return float(_root_of(np.linalg.eigvalsh(half @ b @ half)).sum())
+
+
+def _root_of(values: Array) -> Array:
+    """Roots of eigenvalues; those that rounding makes of zeros stay zeros, since their roots would add up."""
+    return np.sqrt(np.where(values > values.max() * len(values) * np.finfo(float).eps, values, 0.0))
 
 
 def _svd_root(matrix: Array) -> Array:
