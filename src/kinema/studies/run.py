@@ -82,8 +82,10 @@ def choose(points: Sequence[Point], names: Sequence[str]) -> tuple[Point, ...]:
     return tuple(p for p in points if not names or any(fnmatchcase(p.name, name) for name in names))
 
 
-def run(points: Sequence[Point], store: Store, clock: Clock | None = None) -> None:
-    """Train and ask every point that is not done; what another process is at comes later, and is waited for if nothing else is left."""
+def run(points: Sequence[Point], store: Store, clock: Clock | None = None) -> Rows:
+    """Train and ask every point that is not done; gives the rows of all. What another process is at comes later, and is waited for
+    if nothing else is left."""
+    asked = tuple(points)
     reasons = [refusal(p, store) for p in points]
     for p, reason in zip(points, reasons, strict=True):
         if reason:
@@ -102,6 +104,7 @@ def run(points: Sequence[Point], store: Store, clock: Clock | None = None) -> No
     except KeyboardInterrupt:
         done = sum(store.done(p) for p in points)
         raise KeyboardInterrupt(f"interrupted with {done} of {len(points)} points done; the same command goes on from there") from None
+    return Rows(tuple(row for p in asked for row in store.read(p)))
 
 
 def unique(points: Sequence[Point]) -> list[Point]:

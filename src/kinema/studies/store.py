@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +28,9 @@ class Store:
     out: Path
 
     @classmethod
-    def open(cls, out: Path, *, make: bool = True) -> Store:
+    def open(cls, folder: str | os.PathLike[str], *, make: bool = True) -> Store:
         """The store in a folder, begun if there is none. Raises UserError where the folder holds anything else."""
+        out = Path(folder)
         mark = out / "study.json"
         if mark.exists():
             said = read_json(mark)
