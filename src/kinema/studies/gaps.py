@@ -76,7 +76,8 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     return (
         Drawing(
             name="velocities", title="Dreamt velocity against true velocity", svg=panels(len(present), _scatter(found)),
-            caption="a dot per test clip; on the diagonal the dream keeps the speed it was shown. Shaded: speeds of training.",
+            caption="a dot per test clip; on the diagonal the dream keeps the speed it was shown. A ball that is gone for most of the time "
+            "has no dot. Shaded: speeds of training.",
             paper="figure 7: for the widest gap, velocities inside it are pulled to the trained speeds on either side; for narrow gaps and "
             "reintroduced islands the dots return to the diagonal.",
         ),
