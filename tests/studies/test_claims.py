@@ -178,9 +178,9 @@ def test_extremes_are_two_sizes_alone() -> None:
 def test_within_needs_the_whole_interval() -> None:
     from kinema.benchmarks.table import Figure
 
-    assert within(Figure(0.0, -0.1, 0.1, 9), 0.2) == "shows"
-    assert within(Figure(0.0, -0.3, 0.1, 9), 0.2) == "undecided"
-    assert within(Figure(0.4, 0.3, 0.5, 9), 0.2) == within(Figure(-0.4, -0.5, -0.3, 9), 0.2) == "does not show"
+    assert within(Figure(0.0, -0.1, 0.1, 10), 0.2) == "shows"
+    assert within(Figure(0.0, -0.3, 0.1, 10), 0.2) == "undecided"
+    assert within(Figure(0.4, 0.3, 0.5, 10), 0.2) == within(Figure(-0.4, -0.5, -0.3, 10), 0.2) == "does not show"
     assert within(Figure(math.nan, math.nan, math.nan, 0), 0.2) == "undecided"
 
 

@@ -102,7 +102,7 @@ def _scaling(shows):
 MADE = {"gaps": _gaps, "holes": _holes, "memory": _memory, "scaling": _scaling}
 BUDGETS = {
     "memory": Budget(size=("toy",), num=250),
-    "holes": Budget(size=("toy",), num=150),
+    "holes": Budget(size=("toy",), num=450),
     "scaling": Budget(size=("S", "B"), videos=(100, 1000), num=40, codec="planar-codec", resolution=16, num_frames=9),
 }
 

@@ -8,12 +8,23 @@ from collections.abc import Mapping, Sequence
 from ..benchmarks.table import Figure
 from .study import Finding, Verdict
 
+FEWEST = 10  # clips: of fewer, a percentile bootstrap's "95 %" covers far less (half to three quarters of the time for 2 to 6)
 MISSING = "models of this claim are missing, or nothing can be read off their dreams"
 
 
 def known(*figures: Figure) -> bool:
-    """Whether all figures have a value and an interval."""
-    return all(f.count > 1 and not math.isnan(f.mean) for f in figures)
+    """Whether all figures have a value, of clips enough for an interval that can be trusted."""
+    return all(f.count >= FEWEST and not math.isnan(f.mean) for f in figures)
+
+
+def told(figure: Figure) -> str:
+    """A figure as evidence: with how many clips it is of where these are too few, and how many had to be left out."""
+    notes = []
+    if 0 < figure.count < FEWEST:
+        notes.append(f"too few clips: {figure.count}, at least {FEWEST} are needed")
+    if figure.undefined:
+        notes.append(f"{figure.undefined} of {figure.count + figure.undefined} not readable")
+    return f"{figure} ({'; '.join(notes)})" if notes else str(figure)
 
 
 def below(a: Figure, b: Figure, factor: float = 1.0) -> Verdict:
@@ -27,7 +38,7 @@ def below(a: Figure, b: Figure, factor: float = 1.0) -> Verdict:
 
 def under(a: Figure, limit: float) -> Verdict:
     """"shows" where a's interval lies below a number, "does not show" where it lies above."""
-    return below(a, Figure(limit, limit, limit, 2))
+    return below(a, Figure(limit, limit, limit, FEWEST))
 
 
 def over(a: Figure, limit: float) -> Verdict:
@@ -55,13 +66,15 @@ def if_learnt(findings: Sequence[Finding], trained: Figure, repeat: Figure) -> t
     half of what repeating the last given frame errs, nothing follows from its errors elsewhere."""
     if below(trained, repeat, 0.5) == "shows":
         return tuple(findings)
-    why = f"the model has not learnt its training range: error {trained} there, {repeat} by repeating the last frame"
+    unclear = "" if known(trained, repeat) else "it cannot be told whether "
+    why = f"{unclear}the model has {'' if unclear else 'not '}learnt its training range: "
+    why += f"error {told(trained)} there, {told(repeat)} by repeating the last frame"
     return tuple(Finding(statement=f.statement, verdict="undecided", evidence=f"{why}; {f.evidence}") for f in findings)
 
 
 def finding(statement: str, verdict: Verdict, evidence: Mapping[str, Figure | str]) -> Finding:
     """A finding whose evidence names its figures."""
-    said = "; ".join(f"{name} {value}" for name, value in evidence.items())
-    if verdict == "undecided" and not all(known(v) for v in evidence.values() if isinstance(v, Figure)):
+    said = "; ".join(f"{name} {told(value) if isinstance(value, Figure) else value}" for name, value in evidence.items())
+    if verdict == "undecided" and any(math.isnan(v.mean) for v in evidence.values() if isinstance(v, Figure)):
         said = f"{said} ({MISSING})" if said else MISSING
     return Finding(statement=statement, verdict=verdict, evidence=said)
