@@ -44,6 +44,28 @@ def test_a_ball_that_a_dream_does_not_show_is_lost() -> None:
     assert Fates()(truth.only("rgb").replace(rgb=rgb), truth, 1)["dreamt"] == LOST
 
 
+def held() -> Clip:
+    """A task in which the ball stays on the posts."""
+    tasks = (task(name, step) for name in ("20000", "20001", "20002", "20003") for step in range(0, 100, 12))
+    return next(t for t in tasks if FATES[int(t.outcome["fate"])] == "held")
+
+
+@pytest.mark.parametrize(("first", "fate"), [(17, LOST), (24, LOST), (30, LOST), (32, "held"), (33, "held")])
+def test_a_ball_that_vanishes_was_not_held(first: int, fate: str) -> None:
+    truth = held()
+    rgb = truth.rgb.clone()
+    rgb[first:] = 255
+    figures = Fates()(truth.only("rgb").replace(rgb=rgb), truth, 1)
+    assert (figures["fate"], figures["dreamt"], figures["correct"]) == ("held", fate, float(fate == "held"))
+
+
+def test_a_ball_that_falls_may_leave_the_picture() -> None:
+    truth = task("20001", 20)
+    rgb = truth.rgb.clone()
+    rgb[-8:] = 255
+    assert Fates()(truth.only("rgb").replace(rgb=rgb), truth, 1)["dreamt"] == "left"
+
+
 def turn(name: str) -> int:
     """The last step before the outcome changes."""
     world = PhyreAmbiguity(size=8, num_frames=33).split(name)

@@ -23,15 +23,16 @@ Array = NDArray[np.float64]
 LOST = "lost"  # the fate of a ball that a video does not show
 SIZES = (64, 128, 256)  # px at which neighbouring steps are compared
 _SPECK = 0.25  # of the ball's area in the first frame; less is no ball
+_END = 3  # last frames, in most of which a held ball must be seen
 
 
 @part
 class Fates(Judge):
-    """`fate` of the true ball and `dreamt` of the dream's, each in `FATES`, or "lost" where the dream shows no ball in most frames;
-    `correct`, 1 where they agree, else 0. `next` is the true fate one step on, and `change64` (128, 256) by how many grey levels
-    the first frames of the two steps differ where they differ most, at so many px; no `next` at the end of a walk. Over the pixels
-    in which they differ at the clip's own size, `shift` is the root mean square of the difference, and `off` that of what the
-    video's first frame gets wrong: what a codec loses, for a true video through it.
+    """`fate` of the true ball and `dreamt` of the dream's, each in `FATES`, or "lost" where the dream shows no ball in most frames,
+    or none at its end though it never fell; `correct`, 1 where they agree, else 0. `next` is the true fate one step on, and
+    `change64` (128, 256) by how many grey levels the first frames of the two steps differ where they differ most, at so many px; no
+    `next` at the end of a walk. Over the pixels in which they differ at the clip's own size, `shift` is the root mean square of the
+    difference, and `off` that of what the video's first frame gets wrong: what a codec loses, for a true video through it.
     """
 
     def __call__(self, dream: Clip, truth: Clip, given: int) -> dict[str, Value]:
@@ -52,15 +53,17 @@ class Fates(Judge):
 
 
 def fate_of(video: Clip, truth: Clip) -> str:
-    """Where the red ball is when its centre comes below the black balls, which stand where they do in truth."""
+    """Where the red ball is when its centre comes below the black balls, which stand where they do in truth. One that never comes
+    below them is held only where the last frames still show it: one that vanishes has no fate."""
     path = ball(video, truth)
-    if np.isnan(path[:, 0]).mean() > 0.5:
+    gone = np.isnan(path[:, 0])
+    if gone.mean() > 0.5:
         return LOST
     posts = truth.bodies["position"][0, 2:-1].numpy()
     bottom = posts[0, 1] - float(truth.bodies["radius"][0, 2])  # a wedged ball comes to rest a hair above the middle
     below = np.flatnonzero(path[:, 1] < bottom)
     if not len(below):
-        return "held"
+        return LOST if gone[-_END:].mean() > 0.5 else "held"
     x = path[below[0], 0]
     if posts[:, 0].min() < x < posts[:, 0].max():
         return "through"
