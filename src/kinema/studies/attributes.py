@@ -156,12 +156,13 @@ def _extremes(found: Found) -> Finding:
 
 
 def _control(found: Found) -> Finding:
-    dreams = found.dreams(CONTROL)
-    drifts = {SAID[a]: dreams.figure(f"drift_{a}") for a in ("radius", "speed")}
-    verdict = every([under(d, 0.1) for d in drifts.values()]) if steady(dreams, *RANKS) else "undecided"
+    seen, unseen = _both(found, CONTROL)
+    drifts = {SAID[a]: unseen.figure(f"drift_{a}") for a in ("radius", "speed")}
+    ready = steady(seen, *RANKS)
+    verdict = every([under(d, 0.1) for d in drifts.values()]) if ready else "undecided"
     return finding(
         "Where all balls are red, nothing is tied to anything, and neither size nor velocity drifts (below 0.1).", verdict,
-        {f"drift of {name}": d for name, d in drifts.items()},
+        {f"drift of {name} on unseen combinations:": d for name, d in drifts.items()} | _unsteady(seen, ready, *RANKS),
     )  # fmt: skip
 
 

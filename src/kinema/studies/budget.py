@@ -87,8 +87,13 @@ class Budget:
                 raise UserError(f"--{key} names one value twice")
 
     def pairs(self) -> list[tuple[str, int]]:
-        """Every size with every number of videos."""
-        return [(size, videos) for size in self.size for videos in (self.videos or (scale(size).videos,))]
+        """Every size with every number of videos, from the smallest network on the fewest to the largest on most."""
+        return [(size, videos) for size in self.sizes for videos in sorted(self.videos or (scale(size).videos,))]
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The sizes, the smallest network first, in whatever order they were named."""
+        return tuple(sorted(self.size, key=(TOY, *SIZES).index))
 
     def one(self, size: str, videos: int) -> Budget:
         """The budget of one of the pairs."""
@@ -98,12 +103,12 @@ class Budget:
 
     @property
     def network(self) -> str:
-        """The (first) size."""
-        return self.size[0]
+        """The (smallest) size."""
+        return self.sizes[0]
 
     @property
     def amount(self) -> int:
-        """The (first) number of training videos."""
+        """The (least) number of training videos."""
         return self.pairs()[0][1]
 
     @property

@@ -70,8 +70,8 @@ def _spatial(found: Found) -> Finding:
 
 def _temporal(found: Found) -> Finding:
     dreams = found.dreams("temporal")
-    alone, together = dreams.where(part=_alone), dreams.where(part=COMBINED)
-    pairs = {"both balls, after their last event": (alone.figure("velocity"), together.figure("velocity"))}
+    together = dreams.where(part=COMBINED).figure("velocity")
+    pairs = {part: (dreams.where(part=part).figure("velocity"), together) for part in PARTS["temporal"]}
     statement = "A collision and a bounce learnt apart are combined in time: less than twice the velocity error of each alone."
     return _combines(found, "temporal", statement, pairs)
 

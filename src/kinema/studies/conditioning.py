@@ -17,7 +17,7 @@ from .page import Cell, Drawing, Sheet
 from .rows import difference
 from .strips import drawn
 from .study import Finding, Point, Study, Test, Verdict
-from .verdicts import finding, if_learnt, known, over
+from .verdicts import every, finding, if_learnt, known, over, under
 
 ERROR = "velocity_of_means"
 FRAMES, NUMBERS, TEXT = "frames", "frames and numbers", "frames and text"
@@ -63,8 +63,8 @@ def findings(found: Found) -> tuple[Finding, ...]:
     said = (
         _comparable(found, NUMBERS, "id", "In distribution, numbers beside the frames leave the error as it is (within a quarter)."),
         _comparable(found, TEXT, "id", "In distribution, text beside the frames leaves the error as it is (within a quarter)."),
-        _worse(found, NUMBERS, 0.0, "Out of distribution, numbers beside the frames make it slightly worse (above no difference)."),
-        _worse(found, TEXT, SAME, "Out of distribution, text beside the frames makes it much worse (by more than a quarter)."),
+        _worse(found, NUMBERS, (0.0, SAME), "Out of distribution, numbers beside the frames make it slightly worse (by up to a quarter)."),
+        _worse(found, TEXT, (SAME,), "Out of distribution, text beside the frames makes it much worse (by more than a quarter)."),
         _text_over_numbers(found),
     )
     return if_learnt(said, found.dreams(FRAMES, split="id").figure(ERROR), found.source("repeat", split="id").figure(ERROR))
@@ -90,9 +90,11 @@ def _comparable(found: Found, point: str, split: str, statement: str) -> Finding
     return finding(statement, within(change, SAME * alone.mean), said)
 
 
-def _worse(found: Found, point: str, share: float, statement: str) -> Finding:
+def _worse(found: Found, point: str, shares: tuple[float, ...], statement: str) -> Finding:
+    """Worse by more than the first of the shares of the error by frames alone, and by less than the second, if there is one."""
     alone, change = found.dreams(FRAMES, split="ood").figure(ERROR), more(found, point, FRAMES, "ood")
-    verdict = over(change, share * alone.mean) if known(alone) else "undecided"
+    bounds = [rule(change, share * alone.mean) for rule, share in zip((over, under), shares, strict=False)]
+    verdict = every(bounds) if known(alone) else "undecided"
     return finding(statement, verdict, {"frames alone [m/s]": alone, f"{point} less that, same clips [m/s]": change})
 
 

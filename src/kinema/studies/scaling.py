@@ -97,7 +97,7 @@ def findings(found: Found) -> tuple[Finding, ...]:
 
 def _data(found: Found, law: str, split: str) -> Finding:
     """More data, less error, at every size."""
-    sizes, amounts = found.budget.size, sorted({v for _, v in found.budget.pairs()})
+    sizes, amounts = found.budget.sizes, sorted({v for _, v in found.budget.pairs()})
     gains = {size: _gain(found, law, split, (size, amounts[0]), (size, amounts[-1])) for size in sizes}
     statement = f"{law}: more training videos, less error in distribution."
     if len(amounts) < 2:
@@ -107,7 +107,7 @@ def _data(found: Found, law: str, split: str) -> Finding:
 
 
 def _size(found: Found, law: str) -> Finding:
-    sizes, amounts = found.budget.size, sorted({v for _, v in found.budget.pairs()})
+    sizes, amounts = found.budget.sizes, sorted({v for _, v in found.budget.pairs()})
     statement = f"{law}: a larger network, less error in distribution."
     if len(sizes) < 2:
         return finding(statement, "undecided", {"one size of network was asked for": f"({sizes[0]})"})
@@ -133,7 +133,7 @@ def _no_help(found: Found, law: str) -> Finding:
     statement = f"{law}: scaling data and network does not halve the error out of distribution."
     if len(pairs) < 2:
         return finding(statement, "undecided", {"one model was asked for": ""})
-    least, most = (name_of(law, size, videos) for size, videos in (pairs[0], (found.budget.size[-1], max(v for _, v in pairs))))
+    least, most = (name_of(law, size, videos) for size, videos in (pairs[0], pairs[-1]))
     small, large = (_figure(found, name, "ood", ERROR) for name in (least, most))
     half = Figure(small.mean / 2, small.low / 2, small.high / 2, small.count)
     return finding(statement, below(half, large), {f"{least}: OOD": small, f"{most}: OOD": large})
@@ -152,7 +152,7 @@ def _lines(found: Found) -> Callable[[object, int], None]:
 
     def draw(ax, i):  # type: ignore[no-untyped-def]
         law, lines = LAWS[i], []
-        for k, size in enumerate(found.budget.size):
+        for k, size in enumerate(found.budget.sizes):
             amounts = [v for s, v in found.budget.pairs() if s == size and name_of(law, s, v) in shown]
             for split, said in SPLITS.items():
                 y = [_figure(found, name_of(law, size, v), split, ERROR) for v in amounts]
