@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 from kinema.benchmarks import RESERVED_SEEDS
 from kinema.cli import main
 from kinema.core import UserError, to_json
+from kinema.core.files import make_folder, write_json
 from kinema.studies import STUDIES, Budget, Store, choose, found, plan, run
 from kinema.studies.budget import scale
 from kinema.studies.rows import Row, Rows, difference, dump, load, wilson
@@ -163,6 +165,51 @@ def test_more_clips_ask_the_trained_models(ran, monkeypatch):
     assert {p.state for p in plan(points, store)} == {"trained"}
     run(points, store)
     assert {p.state for p in plan(points, store)} == {"done"}
+
+
+@pytest.mark.parametrize("what", ["trained", "begun"])
+def test_a_default_that_has_changed_since_is_seen(ran, tmp_path, capsys, what):
+    """A run whose file says another value than the code's default of today, under a key that does not see defaults."""
+    out = shutil.copytree(ran, tmp_path / "out")
+    (point,) = (p for p in (out / "points").iterdir() if p.name.startswith("one-direction"))
+    said = json.loads((point / "stage.json").read_text())
+    said["blueprint"]["model"]["checkpoint"] = not said["blueprint"]["model"]["checkpoint"]
+    (point / "stage.json").write_text(json.dumps(said))
+    if what == "begun":
+        shutil.rmtree(point / "model")
+    arguments = ["bench", "phyworld", "--study", "memory", "--size", "toy", "--num", "4", "--out", str(out)]
+    for more in ([], ["--dry-run"], ["--report-only"]):
+        assert main([*arguments, *more]) == 2
+        told = capsys.readouterr().err
+        assert f"{point}: was trained with other settings (stage.blueprint.model.checkpoint: True there, False now)" in told
+        assert "another folder with --out, or remove that one" in told
+        assert "Traceback" not in told
+
+
+def test_a_field_newer_than_the_run_has_its_default(ran, tmp_path):
+    out = shutil.copytree(ran, tmp_path / "out")
+    for path in (out / "points").glob("*/stage.json"):
+        said = json.loads(path.read_text())
+        del said["train"]["compile"], said["blueprint"]["model"]["checkpoint"], said["blueprint"]["conditions"][0]["drop"]
+        path.write_text(json.dumps(said))
+    points = STUDIES["memory"].plan(replace(TOY, num=4))
+    assert {p.state for p in plan(points, Store.open(out))} == {"done"}
+    assert {p.state for p in plan(points, Store.open(ran))} == {"done"}
+
+
+def test_a_named_codec_may_have_any_shape(tmp_path):
+    """What is written holds the shape of the codec that the stage names, the plan that of the recipe."""
+    point = STUDIES["gaps"].plan(Budget(size=("nano",), num=16))[0]
+    store = Store.open(tmp_path / "out")
+    written = to_json(point.stage)
+    written["blueprint"]["codec"]["channels"] += 1
+    write_json(make_folder(store.folder(point) / "model") / "blueprint.json", written["blueprint"])
+    write_json(store.folder(point) / "stage.json", written)
+    assert point.stage.codec
+    assert store.trained(point)
+    write_json(store.folder(point) / "stage.json", {**written, "codec": "another"})
+    with pytest.raises(UserError, match=r"stage\.codec: 'another' there, 'planar-codec' now"):
+        store.trained(point)
 
 
 def test_rows_and_pages(ran):

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
 from ..training.checkpoint import checkpoints
+from ..training.stage import changed
 from .rows import Row, load
 from .strips import FILE
 from .study import Point, Test, digest, slug
@@ -47,8 +48,15 @@ class Store:
         return cls(out)
 
     def folder(self, point: Point) -> Path:
-        """The folder of a point: the one that is there, whatever the point was called when it was made, or a new name."""
-        return _known(self.out / "points", point.key) or self.out / "points" / point.folder
+        """The folder of a point: the one that is there, whatever the point was called when it was made, or a new name.
+
+        Raises UserError where what is there was trained with other settings: keys do not see a default that has changed since.
+        """
+        folder = _known(self.out / "points", point.key) or self.out / "points" / point.folder
+        stage = folder / "stage.json"
+        if stage.exists() and (said := changed(stage, point.stage)):
+            raise UserError(f"{folder}: was trained with other settings ({said}): name another folder with --out, or remove that one")
+        return folder
 
     def model(self, point: Point) -> Path:
         """Where a point's trained model is, or will be."""

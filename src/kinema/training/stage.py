@@ -213,6 +213,25 @@ def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
         raise UserError(f"{out} holds a run with other settings (at {where}): resume with the same ones, or use another folder")
 
 
+def changed(path: Path, stage: Stage) -> str:
+    """What differs first between a stage and the one written in a file, as "field: value there, value now"; empty where nothing does.
+
+    A field that the file lacks is newer than the run. The shape of a codec that the stage names is the codec's own affair.
+    """
+    old, new = read_json(path), to_json(stage)
+    if stage.codec and isinstance(old, dict) and isinstance(old.get("blueprint"), dict):
+        new["blueprint"]["codec"] = old["blueprint"].get("codec")
+    return next(iter(_changes(old, new, "stage")), "")
+
+
+def _changes(old: Any, new: Any, where: str) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [said for key in sorted(old) for said in _changes(old[key], new.get(key), f"{where}.{key}")]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [said for i, both in enumerate(zip(old, new, strict=True)) for said in _changes(*both, f"{where}[{i}]")]
+    return [] if old == new else [f"{where}: {old!r} there, {new!r} now"]
+
+
 def _written(path: Path) -> Any:
     """A stage as it was written; a field that is newer than the run has its default, unless the stage holds a user's own part."""
     said = read_json(path)
