@@ -14,6 +14,7 @@ from ..core.errors import UserError
 from ..simulators import World, make
 from ..simulators.planar import Planar
 from ..simulators.planar.phyre import Scenes, depth
+from ..simulators.planar.scenario import BOX2D_STEP, BOX2D_THRESHOLD
 from .dataset import Dataset
 from .file import PublishedFile
 from .folder import Shards, Videos
@@ -124,8 +125,10 @@ def _laws(world: World) -> Iterator[tuple[str, Callable[[Clip], float], float, s
     if isinstance(world, Planar):
         yield "flow against re-projection", reprojection_error, REPROJECTION, "px"
         yield "energy drift", energy_drift if not world.box2d_compatible else energy_rise, DRIFT, "of the energy"
-        yield "contacts", lambda clip: contact_error(clip, world.gravity), CONTACT, "m or of the momentum"
-        yield "bodies overlap", overlap, CONTACT, "m"
+        step = BOX2D_STEP if world.box2d_compatible else 0.0
+        beyond = f" beyond what closes in {step:g} s" if step else ""
+        yield "contacts", lambda clip: contact_error(clip, world.gravity, step), CONTACT, f"m{beyond} or of the momentum"
+        yield "bodies overlap", lambda clip: overlap(clip, step), CONTACT, f"m{beyond}"
     if isinstance(world, Scenes):
         yield "flow against re-projection", rigid_reprojection_error, REPROJECTION, "px"
         yield "energy gained", energy_gain, GAIN, "of the first energy"
@@ -184,19 +187,23 @@ def energy_rise(clip: Clip) -> float:
     return float(wrong.max() / clip.energy.abs().max().clamp_min(1e-12))
 
 
-def overlap(clip: Clip) -> float:
-    """Deepest overlap in m of two bodies in any frame, 0 where they never do."""
-    position, radius = clip.bodies["position"], clip.bodies["radius"]
-    count = position.shape[1]
-    depths = [
-        float((radius[:, i] + radius[:, j] - (position[:, i] - position[:, j]).norm(dim=-1)).max()) for i in range(count) for j in range(i)
-    ]
-    return max([0.0, *depths])
+def overlap(clip: Clip, step: float = 0.0) -> float:
+    """Deepest overlap in m of two bodies in any frame, 0 where they never do, beyond what they sink into each other within
+    `step` s: at the speed at which they meet or part, or that which leaves them together."""
+    position, velocity, radius = (clip.bodies[key] for key in ("position", "velocity", "radius"))
+    depths = [torch.zeros(len(position), dtype=torch.float64)]
+    for i in range(position.shape[1]):
+        for j in range(i):
+            apart = (position[:, i] - position[:, j]).norm(dim=-1)
+            allowed = step * (velocity[:, i] - velocity[:, j]).norm(dim=-1).clamp_min(BOX2D_THRESHOLD)
+            depths.append(radius[:, i] + radius[:, j] - apart - allowed)
+    return float(torch.stack(depths).max())
 
 
-def contact_error(clip: Clip, gravity: Iterable[float]) -> float:
+def contact_error(clip: Clip, gravity: Iterable[float], step: float = 0.0) -> float:
     """Worst violation of: contacts lie on the bodies' rims (m), their impulses are not negative, and between two frames
     momentum changes by gravity and by these impulses along the normals, and by nothing else (over the largest momentum).
+    A contact of two bodies may lie as far within a rim as they sink into each other in `step` s.
 
     Bodies that meet twice between two frames are left out, because frames do not say where they were in between.
     """
@@ -218,7 +225,8 @@ def contact_error(clip: Clip, gravity: Iterable[float]) -> float:
                 left[frame, i] = 0.0
                 continue
             arm = x[frame, i] + v[frame, i] * wait + 0.5 * pull * wait**2 - contacts["point"][k]
-            worst.append(float((arm.norm() - r[frame, i]).abs()))
+            closing = float((v[frame, pair[0]] - v[frame, pair[1]]).norm()) if min(pair) >= 0 else 0.0
+            worst.append(float((arm.norm() - r[frame, i]).abs()) - step * closing)
             left[frame, i] -= contacts["impulse"][k] * arm / arm.norm()
     momentum = (m[..., None] * v).norm(dim=-1).max().clamp_min(1e-12)
     return max([*worst, float(left.norm(dim=-1).max() / momentum)])

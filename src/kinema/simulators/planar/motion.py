@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 Walls = tuple[float, float, float, float]
 WALL = -1
 _MAX_EVENTS = 10_000
+_GRAIN = 1e-6  # of a step, within which two times are one
 _STILL = 1e-12  # m/s; discs that an inelastic impact left together close at a rounding error, not at a speed
 
 
@@ -29,9 +30,9 @@ class Contacts:
     impulse: list[float] = field(default_factory=list)
 
     def since(self, start: float) -> Contacts:
-        """Those from time `start` on, which becomes time 0."""
+        """Those from time `start` on."""
         first = bisect_left(self.time, start)
-        return Contacts([time - start for time in self.time[first:]], self.bodies[first:], self.point[first:], self.impulse[first:])
+        return Contacts(self.time[first:], self.bodies[first:], self.point[first:], self.impulse[first:])
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,31 @@ def motion(
     walls: Walls | None = None,
     restitution: float = 1.0,
     threshold: float = 0.0,
+    step: float = 0.0,
+    start: float = 0.0,
     ignore: Collection[tuple[int, int]] = (),
 ) -> Motion:
     """The motion of n frictionless discs at the given times.
 
-    `position`, `velocity` [n,2] in m and m/s at time 0, `radius` [n] m, `mass` [n] kg, `times` [t] s, ascending from 0;
-    `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
+    `position`, `velocity` [n,2] in m and m/s at time `start` s, `radius` [n] m, `mass` [n] kg, `times` [t] s, ascending
+    from `start`; `walls` (left, right, bottom, top) in m. Between impacts every disc follows its parabola exactly; because gravity is
     shared, two discs approach each other on a straight line, so the time of impact is the root of a quadratic. Impacts
     that close at no more than `threshold` m/s, if that is above 0, are perfectly inelastic (as in Box2D, at 1 m/s).
+    Where `step` is above 0, two discs do not part before the first multiple of it at or after they touch, up to which they
+    run into each other (Box2D, which looks for overlaps at the beginning of a step, at 0.01 s; of what stands still, walls,
+    it computes the time of impact).
     Pairs (i, j), i < j, or (i, WALL) in `ignore` pass through each other.
     Raises UserError where impacts pile up without end, as on the way to rest.
     """
-    x, v, now = np.array(position, float), np.array(velocity, float), 0.0
+    x, v, now = np.array(position, float), np.array(velocity, float), start
     g = np.array(gravity, float)
     inverse_mass = 1.0 / np.asarray(mass, float)
     out_x, out_v = np.empty((len(times), *x.shape)), np.empty((len(times), *x.shape))
     contacts, done = Contacts(), 0
     for _ in range(_MAX_EVENTS):
-        wait, pair, normal = _next_impact(x, v, radius, g, walls, ignore)
-        stop = int(np.searchsorted(times, now + wait, side="left"))
+        wait, pair, normal = _next_impact(x, v, radius, g, walls, ignore, _rounded(step, now))
+        then = _as_shown(now + wait, times, step)
+        stop = int(np.searchsorted(times, then, side="left"))
         dt = (times[done:stop] - now)[:, None, None]
         out_x[done:stop] = x + v * dt + 0.5 * g * dt**2
         out_v[done:stop] = v + g * dt
@@ -81,7 +88,7 @@ def motion(
             return Motion(out_x, out_v, contacts)
         x = x + v * wait + 0.5 * g * wait**2
         v = v + g * wait
-        now += wait
+        now = then
         _bounce(x, v, np.asarray(radius, float), inverse_mass, pair, normal, (restitution, threshold), now, contacts)
     raise UserError(
         f"more than {_MAX_EVENTS} impacts in {now:g} s: discs that come to rest, as they do where restitution is below 1, are beyond"
@@ -99,15 +106,35 @@ def elastic(m1: float, m2: float, v1: float, v2: float) -> tuple[float, float]:
     return both - v1, both - v2
 
 
+def _rounded(step: float, now: float) -> Callable[[float], float]:
+    """What a time to wait from `now` on becomes if it ends at a multiple of `step` only; itself where that is 0."""
+    if step == 0.0:
+        return lambda wait: wait
+    return lambda wait: max(math.ceil((now + wait) / step - _GRAIN) * step - now, 0.0) if wait < np.inf else wait
+
+
+def _as_shown(time: float, times: Array, step: float) -> float:
+    """The one of `times` that a multiple of `step` is but for rounding, if it is one, so that times compare."""
+    k = int(np.searchsorted(times, time - _GRAIN * step))
+    return float(times[k]) if step and k < len(times) and times[k] - time < _GRAIN * step else time
+
+
 def _next_impact(
-    x: Array, v: Array, radius: Array, g: Array, walls: Walls | None, ignore: Collection[tuple[int, int]]
+    x: Array,
+    v: Array,
+    radius: Array,
+    g: Array,
+    walls: Walls | None,
+    ignore: Collection[tuple[int, int]],
+    rounded: Callable[[float], float],
 ) -> tuple[float, tuple[int, int], Array]:
-    """Time until the next impact (inf if none), the pair (body, body or WALL), and the normal of a wall."""
+    """Time until the next impact (inf if none; of two bodies, as `rounded`), the pair (body, body or WALL), and the normal
+    of a wall."""
     best, pair, normal = np.inf, (WALL, WALL), np.zeros(2)
     n = len(x)
     for i in range(n):
         for j in range(i + 1, n):
-            wait = _meet(x[j] - x[i], v[j] - v[i], float(radius[i] + radius[j]))
+            wait = rounded(_meet(x[j] - x[i], v[j] - v[i], float(radius[i] + radius[j])))
             if wait < best and (i, j) not in ignore:
                 best, pair = wait, (i, j)
         if walls is None or (i, WALL) in ignore:

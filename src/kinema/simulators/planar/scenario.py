@@ -61,9 +61,10 @@ class Planar(World):
     other clip, PhyWorld's one augmentation.
 
     `box2d_compatible` gives what PhyWorld published (simulated by Box2D in steps of 0.01 s, read off after the first):
-    impacts that close at no more than 1 m/s are perfectly inelastic, frame k shows time 0.01 s + k dt (times of contacts
-    count from the first frame), gravity acts as that engine sums it up, and pixels follow the released renderer (meta
-    "pixel_convention", "render_width", "first_frame_time").
+    two bodies run on into each other up to the first step after they touch (at most 0.01 s, and `dt` must be a multiple of
+    it), impacts that close at no more than 1 m/s are perfectly inelastic, frame k shows time 0.01 s + k dt (times of
+    contacts count from the first frame), gravity acts as that engine sums it up, and pixels follow the released renderer
+    (meta "pixel_convention", "render_width", "first_frame_time").
     """
 
     splits: ClassVar[Splits]
@@ -88,6 +89,8 @@ class Planar(World):
             for key in (family, f"{family}_outside"):
                 if hasattr(self, key):
                     check_ranges(f"{self.name}: {key}", getattr(self, key), low=low, high=high)
+        if self.box2d_compatible and abs(self.dt / BOX2D_STEP - round(self.dt / BOX2D_STEP)) > 1e-6:
+            raise UserError(f"{self.name}: with box2d_compatible, dt must be a multiple of {BOX2D_STEP} s, got {self.dt}")
         if not self.outside:
             raise UserError(f"{self.name}: outside names no alternative; ((),) means inside every range")
         for alternative in self.outside:
@@ -150,20 +153,28 @@ class Planar(World):
         )
 
     def move(
-        self, position: Array, velocity: Array, radius: Array, mass: Array, times: Array, ignore: Collection[tuple[int, int]] = ()
+        self,
+        position: Array,
+        velocity: Array,
+        radius: Array,
+        mass: Array,
+        times: Array,
+        ignore: Collection[tuple[int, int]] = (),
+        start: float = 0.0,
     ) -> Motion:
-        """The motion by this world's law of bodies that are at `position` [n,2] m with `velocity` [n,2] m/s at time 0; pairs in
-        `ignore` pass through each other."""
+        """The motion by this world's law of bodies that are at `position` [n,2] m with `velocity` [n,2] m/s at time `start` s;
+        pairs in `ignore` pass through each other."""
         law: dict[str, Any] = {"gravity": self.gravity, "walls": self.walls}
-        threshold = BOX2D_THRESHOLD if self.box2d_compatible else 0.0
-        return motion(position, velocity, radius, mass, times, **law, threshold=threshold, ignore=ignore)
+        if self.box2d_compatible:
+            law |= {"threshold": BOX2D_THRESHOLD, "step": BOX2D_STEP}
+        return motion(position, velocity, radius, mass, times, **law, start=start, ignore=ignore)
 
     def _published(self, start: Start, mass: Array, times: Array) -> Motion:
         """The same as Box2D shows it, contacts from the first frame on."""
         # Box2D adds gravity to the velocity before it moves a body: n steps of h give v t + g t (t + h) / 2.
         velocity = start.velocity + np.multiply(self.gravity, BOX2D_STEP / 2)
-        run = self.move(start.position, velocity, start.radius, mass, times + BOX2D_STEP)
-        return replace(run, contacts=run.contacts.since(BOX2D_STEP))
+        run = self.move(start.position, velocity, start.radius, mass, times, start=-BOX2D_STEP)
+        return replace(run, contacts=run.contacts.since(0.0))
 
     def _conventions(self) -> dict[str, Any]:
         if not self.box2d_compatible:
