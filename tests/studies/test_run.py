@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,12 @@ import torch
 
 from kinema.benchmarks import RESERVED_SEEDS
 from kinema.cli import main
+from kinema.cli.studies import Asked
 from kinema.core import UserError, to_json
 from kinema.core.files import make_folder, write_json
 from kinema.studies import STUDIES, Budget, Store, choose, found, plan, run
 from kinema.studies.budget import scale
+from kinema.studies.page import facts
 from kinema.studies.rows import Row, Rows, difference, dump, load, wilson
 from kinema.studies.study import digest, slug
 
@@ -253,6 +255,35 @@ def test_all_studies_have_an_index(tmp_path, capsys):
     for study in STUDIES.values():
         assert study.title in index
     assert len(list((tmp_path / "out").glob("*/report.html"))) == len(STUDIES)
+
+
+def folder_of(name: str, budget: Budget) -> str:
+    return Asked(STUDIES[name], budget, ()).folder
+
+
+@pytest.mark.parametrize("name", ["gaps", "templates"])
+def test_pages_of_different_budgets_do_not_meet(name):
+    plain = Budget(size=("nano",))
+    said = {"num": 300, "num_frames": 17, "codec": "runs/codec", "text_encoder": "t5", "per_template": 7, "fvd": True,
+            "paper_compatible": True, "steps": 7, "videos": (7,), "resolution": 32, "seed": 7, "size": ("pico",)}  # fmt: skip
+    assert said.keys() == {f.name for f in fields(Budget)}
+    others = [replace(plain, **{key: value}) for key, value in said.items()]
+    folders = [folder_of(name, b) for b in (plain, *others, replace(plain, num=301))]
+    assert len(set(folders)) == len(folders)
+    assert all(folder == slug(folder) for folder in folders)
+
+
+def test_a_plain_budget_has_a_page_of_a_plain_name():
+    assert folder_of("gaps", Budget(size=("nano",), steps=1000)) == "gaps-nano-3000-videos-1000-steps-64px-seed-0"
+    assert folder_of("gaps", Budget(size=("nano",), num_frames=33)) == folder_of("gaps", Budget(size=("nano",)))
+
+
+def test_the_page_says_how_many_videos_were_trained():
+    def said(budget: Budget) -> str:
+        return dict(facts(found(STUDIES["templates"], budget, Store(Path("nowhere")))))["training videos"]
+
+    assert said(TOY) == "8 per model"
+    assert said(replace(TOY, per_template=20)) == "120, 600, 1,200 per model"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as _json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich import box
@@ -13,8 +13,9 @@ from rich.table import Table as Grid
 
 from ..core.errors import UserError
 from ..studies import Budget, Found, Point, Store, Study, choose, found, plan, run, write_index, write_page
+from ..studies.budget import scale
 from ..studies.run import Clock, spell
-from ..studies.study import slug
+from ..studies.study import digest, slug
 from .tables import wide_console
 
 
@@ -28,10 +29,14 @@ class Asked:
 
     @property
     def folder(self) -> str:
-        """Where its page goes: pages of other budgets stay."""
+        """Where its page goes: pages of other budgets stay. What the name does not spell out is in the digest at its end, if need be."""
         b = self.budget
         videos = "+".join(str(n) for n in dict.fromkeys(n for _, n in b.pairs()))
-        return slug(f"{self.study.name} {'+'.join(b.size)} {videos} videos {b.all_steps} steps {b.px}px seed {b.seed}")
+        frames = None if b.frames == scale(b.network).num_frames else b.frames
+        plain = Budget()
+        rest = replace(b, size=plain.size, steps=None, videos=(), resolution=None, num_frames=frames, seed=plain.seed)
+        mark = "" if rest == plain else f" {digest(rest)}"
+        return slug(f"{self.study.name} {'+'.join(b.size)} {videos} videos {b.all_steps} steps {b.px}px seed {b.seed}{mark}")
 
 
 def chosen(name: str, studies: Mapping[str, Study], budget: Budget, points: Sequence[str]) -> list[Asked]:

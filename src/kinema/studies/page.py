@@ -79,7 +79,8 @@ def facts(found: Found) -> list[tuple[str, str]]:
     """What has to be known to read any number of the page."""
     b = found.budget
     sizes = ", ".join(s if s in (TOY, *SMALL) else f"DiT-{s}" for s in b.size)
-    videos = ", ".join(f"{v:,}" for v in dict.fromkeys(v for _, v in b.pairs()))
+    trained = dict.fromkeys(p.stage.data.length or 0 for p in found.points) or dict.fromkeys(v for _, v in b.pairs())
+    videos = ", ".join(f"{v:,}" for v in trained)
     clips = max((len(t.data) for p in found.points for t in p.tests), default=0)
     given = next((c.count for p in found.points for c in p.stage.blueprint.conditions if c.name == "frames"), b.given)
     return [
