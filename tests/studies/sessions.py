@@ -47,6 +47,7 @@ def child(session: Callable[[], Any], before: Callable[[], Any] = lambda: None) 
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     status = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that runs in the background has it ignored
     try:
         before()
         session()
