@@ -146,6 +146,29 @@ def test_other_mistakes_are_named(folder, tmp_path):
         read_ratings(folder, [])
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda k: {**k, "videos": []},
+        lambda k: {**k, "videos": {}},
+        lambda k: {**k, "videos": None},
+        lambda k: {**k, "videos": dict.fromkeys(k["videos"], 3)},
+        lambda k: {**k, "videos": dict.fromkeys(k["videos"])},
+        lambda k: {**k, "videos": {v: ["name", "source", "case", "split", "index"] for v in k["videos"]}},
+        lambda k: {**k, "videos": {v: {**known, "index": "first"} for v, known in k["videos"].items()}},
+        lambda k: {**k, "videos": {v: {**known, "case": None} for v, known in k["videos"].items()}},
+        lambda k: {**k, "seed": [1]},
+        lambda k: {**k, "sheet": None},
+        lambda k: [k],
+    ],
+)
+def test_a_key_that_is_none_is_refused_by_its_file(folder, damage):
+    path = fill(folder, "ann", lambda v: "no")
+    (folder / KEY).write_text(json.dumps(damage(json.loads((folder / KEY).read_text()))))
+    with pytest.raises(UserError, match=r"key\.json: is no key of a rating sheet"):
+        read_ratings(folder, [path]).to_json()
+
+
 def test_from_the_command_line(tmp_path, capsys):
     videos = tmp_path / "videos"
     videos.mkdir()

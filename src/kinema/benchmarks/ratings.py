@@ -8,7 +8,7 @@ import html
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -197,11 +197,20 @@ def _rows(path: Path, key: dict[str, Any]) -> list[tuple[int, tuple[str, str, bo
 
 
 def _key(path: Path) -> dict[str, Any]:
+    """The key of a sheet. Raises UserError where the file holds anything else."""
     key = read_json(path)
-    whole = isinstance(key, dict) and key.get("format") == _FORMAT and {"sheet", "seed", "question", "videos"} <= set(key)
-    if not whole or not all({"name", "source", "case", "split", "index"} <= set(v) for v in key["videos"].values()):
+    kinds: dict[str, type] = {"sheet": str, "seed": int, "question": str, "videos": dict}
+    if not (isinstance(key, dict) and key.get("format") == _FORMAT and _holds(key, kinds) and key["videos"]):
         raise UserError(f"{path}: is no key of a rating sheet")
+    for video, known in key["videos"].items():
+        if not _holds(known, {"name": str, "source": str, "case": str, "split": str, "index": int}):
+            raise UserError(f"{path}: is no key of a rating sheet: name, source, case, split and index of video {video} were expected")
     return dict(key)
+
+
+def _holds(said: Any, kinds: Mapping[str, type]) -> bool:
+    """Whether JSON is an object with at least these fields, of these kinds."""
+    return isinstance(said, dict) and all(type(said.get(name)) is kind for name, kind in kinds.items())
 
 
 def _csv(rows: Iterable[Iterable[str]]) -> str:
