@@ -21,7 +21,7 @@ from .planar.phyre.shapes import SHAPES as OF_PHYRE
 from .planar.phyre.world import Scenes
 from .planar.render import DENSE
 from .planar.scenario import DEFAULT_DENSE, Planar
-from .planar.shapes import SHAPES, Outline
+from .planar.shapes import PUBLISHED, SHAPES, Outline
 from .world import World
 
 EFFECT = 0.05  # of the image's width: the side of a square of as many pixels as must differ between the twins soon after
@@ -216,7 +216,9 @@ class Twins(World):
 
     @property
     def _family(self) -> Family:
-        return next(family for family in FAMILIES if isinstance(self.scenario, family.world))
+        family = next(family for family in FAMILIES if isinstance(self.scenario, family.world))
+        published = isinstance(self.scenario, Planar) and self.scenario.box2d_compatible
+        return replace(family, shapes=PUBLISHED) if published else family
 
     def _possible(self, scene: Mapping[str, Any]) -> Clip:
         clip = self.scenario.simulate(scene, np.random.default_rng(0), ())

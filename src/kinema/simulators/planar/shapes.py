@@ -20,6 +20,7 @@ Point = tuple[float, float]
 UPRIGHT: Turn = (1.0, 0.0)
 BALL, SQUARE, RING = 0, 1, 2  # codes of a planar world's `bodies["shape"]`
 SHAPES = {"ball": BALL, "square": SQUARE, "ring": RING}
+PUBLISHED = ("ball", "square")  # the first of them, which PhyWorld's released renderer draws
 RING_INNER = 0.6  # inner over outer radius; PhyWorld shows rings, its released code draws none
 
 
