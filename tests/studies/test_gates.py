@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kinema.simulators.planar.sets import ATTRIBUTES as SETS
-from kinema.studies import STUDIES, Budget, Found, Point, Study, Test
+from kinema.studies import STUDIES, Budget, Found, Point, Row, Study, Test, gaps, holes
 from kinema.studies.attributes import CONTROL
-from kinema.studies.conditioning import NUMBERS
+from kinema.studies.conditioning import FRAMES, NUMBERS, TEXT
 
 from . import test_claims as claims
 from .made import Answer, made, verdicts
-from .test_findings import BUDGETS, still
+from .test_findings import BUDGET, BUDGETS, still
 from .test_findings import MADE as LAWS
 
 Params = Mapping[str, Any]
@@ -93,3 +93,70 @@ def test_slightly_worse_has_an_upper_bound(change: float, said: str) -> None:
 
     study = STUDIES["conditioning"]
     assert verdict(study, made(study, Budget(size=("toy",), num=150), answer, claims.far_off), "slightly worse") == said
+
+
+# --- one model that has not learnt its training range -----------------------------------------------------------------
+
+
+def _region(of: Callable[[Row], str]) -> Callable[[Point, Test, Params], bool]:
+    return lambda point, test, params: of(Row("dream", 0, params, {}, {"point": point.name})) == "trained"
+
+
+AT_HOME: dict[str, Callable[[Point, Test, Params], bool]] = {
+    "memory": lambda point, test, params: test.name == "fast",
+    "gaps": _region(gaps.region),
+    "holes": _region(holes.region),
+    "conditioning": lambda point, test, params: test.labels["split"] == "id",
+    "scaling": lambda point, test, params: test.labels["split"] == "id",
+    "composition": lambda point, test, params: test.labels["part"] in ("bounce", "square"),
+}
+WORLDS: dict[str, tuple[Callable[[bool], Answer], Answer, Budget]] = {
+    **{name: (LAWS[name], still, BUDGETS.get(name, BUDGET)) for name in ("memory", "gaps", "holes", "scaling")},
+    "conditioning": claims.MADE["conditioning"],
+    "composition": claims.MADE["composition"],
+}
+CASES = [  # study, the one bad model, words of the claims that name it
+    ("memory", "one direction", {"never turn round", "too fast"}),
+    ("memory", "both directions", {"sometimes turn round"}),
+    ("gaps", "whole", {"Outside"}),
+    ("gaps", "gap 2-3", {"The larger the gap", "With a small gap", "Outside"}),
+    ("gaps", "gap 1.25-3.75", {"The larger the gap", "In a wide gap", "(three islands)", "(four islands)", "Outside"}),
+    ("gaps", "four islands", {"(four islands)", "Outside"}),
+    ("holes", "whole", {"Outside"}),
+    ("holes", "masses", {"Holes inside", "Outside"}),
+    ("holes", "square 1.1-3.9", {"Holes inside", "very large", "Outside"}),
+    ("conditioning", FRAMES, {"numbers beside the frames leave", "text beside the frames leave", "slightly", "much worse"}),
+    ("conditioning", NUMBERS, {"numbers beside the frames leave", "slightly", "worse than numbers"}),
+    ("conditioning", TEXT, {"text beside the frames leave", "much worse", "worse than numbers"}),
+    ("composition", "spatial", {"combined in space"}),
+    ("composition", "temporal", {"combined in time", "never bounced"}),
+    ("composition", "temporal, red never bounces", {"never bounced"}),
+    ("scaling", "uniform S 100", {"uniform: "}),
+    ("scaling", "collision B 100", {"collision: more", "collision: a larger", "collision: every"}),
+]
+
+
+@pytest.mark.parametrize(("name", "bad", "words"), CASES)
+def test_every_claim_that_names_a_model_which_has_not_learnt_is_undecided(name: str, bad: str, words: set[str]) -> None:
+    """The model stands still where it was trained, and answers elsewhere as if it had learnt."""
+    answers, beside, budget = WORLDS[name]
+    good = answers(True)
+    assert bad in {p.name for p in STUDIES[name].plan(budget)}
+
+    def answer(point: Point, test: Test, params: Params) -> dict[str, Any]:
+        said = dict(good(point, test, params))
+        return {**said, **beside(point, test, params)} if point.name == bad and AT_HOME[name](point, test, params) else said
+
+    said = verdicts(STUDIES[name], made(STUDIES[name], budget, answer, beside))
+    assert said == {s: "undecided" if any(w in s for w in words) else "shows" for s in said}
+    assert all(any(w in s for s in said) for w in words)
+
+
+def test_the_evidence_names_the_model_that_has_not_learnt() -> None:
+    answers, beside, budget = WORLDS["memory"]
+
+    def answer(point: Point, test: Test, params: Params) -> Mapping[str, Any]:
+        return (beside if point.name == "one direction" and test.name == "fast" else answers(True))(point, test, params)
+
+    first = STUDIES["memory"].findings(made(STUDIES["memory"], budget, answer, beside))[0]
+    assert first.evidence.startswith("the model of one direction has not learnt its training range: error ")

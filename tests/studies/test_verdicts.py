@@ -55,12 +55,12 @@ def test_the_evidence_names_clips_that_could_not_be_read() -> None:
 
 
 def test_few_clips_do_not_say_that_a_model_has_not_learnt() -> None:
-    said = (Finding(statement="It is so.", verdict="shows", evidence="e"),)
-    (few,) = if_learnt(said, figure(4), figure(4, 9.0))
+    said = Finding(statement="It is so.", verdict="shows", evidence="e")
+    few = if_learnt(said, {"the model": (figure(4), figure(4, 9.0))})
     assert few.verdict == "undecided"
     assert few.evidence.startswith("it cannot be told whether the model has learnt its training range")
     assert "too few clips: 4" in few.evidence
-    (bad,) = if_learnt(said, figure(40, 8.0, undefined=2), figure(40, 9.0))
+    bad = if_learnt(said, {"the model": (figure(40, 8.0, undefined=2), figure(40, 9.0))})
     assert bad.evidence.startswith("the model has not learnt its training range")
     assert "2 of 42 not readable" in bad.evidence
-    assert if_learnt(said, figure(40), figure(40, 9.0)) == said
+    assert if_learnt(said, {"the model": (figure(40), figure(40, 9.0))}) == said

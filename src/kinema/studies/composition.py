@@ -52,10 +52,13 @@ def findings(found: Found) -> tuple[Finding, ...]:
     return (_spatial(found), _temporal(found), _vanishes(found))
 
 
-def _if_learnt(found: Found, point: str, said: Finding) -> Finding:
-    """Who has not learnt the parts has nothing to combine."""
-    parts = [rows.where(part=_alone).figure("velocity") for rows in (found.dreams(point), _still(found, point))]
-    return if_learnt((said,), *parts)[0]
+def _if_learnt(found: Found, points: tuple[str, ...], said: Finding) -> Finding:
+    """Who has not learnt each of the parts has nothing to combine."""
+    parts = {
+        f"{point}: {part}": (found.dreams(point, part=part).figure("velocity"), _still(found, point).where(part=part).figure("velocity"))
+        for point in points for part in PARTS[SETS[point].name]
+    }  # fmt: skip
+    return if_learnt(said, {f"the model of \"{name}\"": pair for name, pair in parts.items()})
 
 
 def _spatial(found: Found) -> Finding:
@@ -81,7 +84,7 @@ def _combines(found: Found, point: str, statement: str, pairs: dict[str, tuple[F
     said: dict[str, Figure | str] = {}
     for name, (alone, together) in pairs.items():
         said |= {f"{name}: alone [m/s]": alone, f"{name}: combined [m/s]": together}
-    return _if_learnt(found, point, finding(statement, verdict, said))
+    return _if_learnt(found, (point,), finding(statement, verdict, said))
 
 
 def _vanishes(found: Found) -> Finding:
@@ -92,11 +95,7 @@ def _vanishes(found: Found) -> Finding:
         "a model that has seen one bounce loses none (less than a tenth).", every([over(gone, 0.5), under(other, 0.1)]),
         {"gone, red ball that never bounced:": gone, "gone, blue ball of the model that saw red ones bounce:": other},
     )  # fmt: skip
-    return _if_learnt(found, CONTROL, said)
-
-
-def _alone(part: object) -> bool:
-    return part != COMBINED
+    return _if_learnt(found, (CONTROL, "temporal"), said)
 
 
 def _still(found: Found, point: str) -> Rows:

@@ -60,14 +60,18 @@ def check_words(words: T5 | TextEncoder) -> Callable[[], object]:
 
 def findings(found: Found) -> tuple[Finding, ...]:
     """The paper's claims."""
-    said = (
+    return (
         _comparable(found, NUMBERS, "id", "In distribution, numbers beside the frames leave the error as it is (within a quarter)."),
         _comparable(found, TEXT, "id", "In distribution, text beside the frames leaves the error as it is (within a quarter)."),
         _worse(found, NUMBERS, (0.0, SAME), "Out of distribution, numbers beside the frames make it slightly worse (by up to a quarter)."),
         _worse(found, TEXT, (SAME,), "Out of distribution, text beside the frames makes it much worse (by more than a quarter)."),
         _text_over_numbers(found),
     )
-    return if_learnt(said, found.dreams(FRAMES, split="id").figure(ERROR), found.source("repeat", split="id").figure(ERROR))
+
+
+def _if_learnt(found: Found, names: tuple[str, ...], said: Finding) -> Finding:
+    repeat = found.source("repeat", split="id").figure(ERROR)
+    return if_learnt(said, {f"the model told by {name}": (found.dreams(name, split="id").figure(ERROR), repeat) for name in names})
 
 
 def more(found: Found, point: str, other: str, split: str) -> Figure:
@@ -87,7 +91,7 @@ def within(a: Figure, limit: float) -> Verdict:
 def _comparable(found: Found, point: str, split: str, statement: str) -> Finding:
     alone, change = found.dreams(FRAMES, split=split).figure(ERROR), more(found, point, FRAMES, split)
     said: dict[str, Figure | str] = {"frames alone [m/s]": alone, f"{point} less that, same clips [m/s]": change}
-    return finding(statement, within(change, SAME * alone.mean), said)
+    return _if_learnt(found, (FRAMES, point), finding(statement, within(change, SAME * alone.mean), said))
 
 
 def _worse(found: Found, point: str, shares: tuple[float, ...], statement: str) -> Finding:
@@ -95,12 +99,14 @@ def _worse(found: Found, point: str, shares: tuple[float, ...], statement: str) 
     alone, change = found.dreams(FRAMES, split="ood").figure(ERROR), more(found, point, FRAMES, "ood")
     bounds = [rule(change, share * alone.mean) for rule, share in zip((over, under), shares, strict=False)]
     verdict = every(bounds) if known(alone) else "undecided"
-    return finding(statement, verdict, {"frames alone [m/s]": alone, f"{point} less that, same clips [m/s]": change})
+    said = finding(statement, verdict, {"frames alone [m/s]": alone, f"{point} less that, same clips [m/s]": change})
+    return _if_learnt(found, (FRAMES, point), said)
 
 
 def _text_over_numbers(found: Found) -> Finding:
     change = more(found, TEXT, NUMBERS, "ood")
-    return finding("Out of distribution, text is worse than numbers.", over(change, 0.0), {"text less numbers, same clips [m/s]": change})
+    statement = "Out of distribution, text is worse than numbers."
+    return _if_learnt(found, (NUMBERS, TEXT), finding(statement, over(change, 0.0), {"text less numbers, same clips [m/s]": change}))
 
 
 # --- tables and figures ----------------------------------------------------------------------------------------------

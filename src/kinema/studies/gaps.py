@@ -41,7 +41,12 @@ def tests(budget: Budget) -> tuple[Test, ...]:
 
 def region(row: Row) -> str:
     """Where a clip's speed lies as seen from its model's training: trained, gap or beyond."""
-    ranges, speed = speeds_of(str(row["point"])), row.number("speed")
+    return region_of(str(row["point"]), row)
+
+
+def region_of(point: str, row: Row) -> str:
+    """Where a clip's speed lies as seen from the training of any point."""
+    ranges, speed = speeds_of(point), row.number("speed")
     if any(low - 1e-9 <= speed <= high + 1e-9 for low, high in ranges):
         return "trained"
     return "gap" if ranges[0][0] < speed < ranges[-1][1] else "beyond"
@@ -91,10 +96,21 @@ def figures(found: Found) -> tuple[Drawing, ...]:
 def findings(found: Found) -> tuple[Finding, ...]:
     """The paper's claims about gaps."""
     wide, narrow = found.dreams(_WIDEST), found.dreams(_NARROWEST)
-    said = [_larger_gap(wide, narrow), _small_gap(narrow), _pulled(wide)]
-    said += [_islands(name, wide, found.dreams(name)) for name in ("three islands", "four islands")]
-    repeat = found.source("repeat").where(_covers("trained")).figure(ERROR)
-    return if_learnt((*said, _beyond(found)), found.dreams("whole").where(_in("trained")).figure(ERROR), repeat)
+    islands = [(_islands(name, wide, found.dreams(name)), (_WIDEST, name)) for name in ("three islands", "four islands")]
+    said: list[tuple[Finding, tuple[str, ...]]] = [
+        (_larger_gap(wide, narrow), (_WIDEST, _NARROWEST)),
+        (_small_gap(narrow), (_NARROWEST,)),
+        (_pulled(wide), (_WIDEST,)),
+        *islands,
+        (_beyond(found), tuple(p.name for p in found.points)),
+    ]
+    return tuple(if_learnt(one, {name: _at_home(found, name) for name in names}) for one, names in said)
+
+
+def _at_home(found: Found, name: str) -> tuple[Figure, Figure]:
+    """Errors at the speeds a model was trained on: its own, and that of the last frame repeated."""
+    repeat = found.source("repeat").where(lambda r: region_of(name, r) == "trained")
+    return _where(found.dreams(name), "trained").figure(ERROR), repeat.figure(ERROR)
 
 
 def _larger_gap(wide: Rows, narrow: Rows) -> Finding:

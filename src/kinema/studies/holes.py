@@ -58,7 +58,11 @@ def family(point: str) -> str:
 
 def region(row: Row) -> str:
     """Where a clip's pair of values lies as seen from its model's training: trained, hole or beyond."""
-    point = str(row["point"])
+    return region_of(str(row["point"]), row)
+
+
+def region_of(point: str, row: Row) -> str:
+    """Where a clip's pair of values lies as seen from the training of any point."""
     kind = family(point)
     a, b = row.number(f"{kind}1"), row.number(f"{kind}2")
     if _trained(COLLISION_HOLES[point], kind, a, b) and _others_trained(row, kind):
@@ -140,32 +144,41 @@ def figures(found: Found) -> tuple[Drawing, ...]:
 def findings(found: Found) -> tuple[Finding, ...]:
     """The paper's claims about holes."""
     filled = "Holes inside the convex hull are filled: the error there is less than twice that on trained pairs."
-    said = [
+    return (
         _filled(found, filled, tuple(name for name in COLLISION_HOLES if name not in ("whole", "one slow"))),
         _filled(found, "Even a very large hole is filled (1.1 to 3.9 m/s left out).", ("square 1.1-3.9",)),
         _beyond(found),
-    ]
-    whole = own(found, "whole")
-    repeat = found.source("repeat", test="speeds").where(_in_range).figure(ERROR)
-    return if_learnt(said, _in(whole, "trained").figure(ERROR), repeat)
+    )
 
 
 def own(found: Found, point: str) -> Rows:
     """The dreams of a point on the grid of what its holes are in."""
-    return found.dreams(point, test="masses" if family(point) == "radius" else "speeds")
+    return found.dreams(point, test=_grid(point))
+
+
+def _grid(point: str) -> str:
+    return "masses" if family(point) == "radius" else "speeds"
+
+
+def _at_home(found: Found, name: str) -> tuple[Figure, Figure]:
+    """Errors on the pairs a model was trained on: its own, and that of the last frame repeated."""
+    repeat = found.source("repeat", test=_grid(name)).where(lambda r: region_of(name, r) == "trained")
+    return _in(own(found, name), "trained").figure(ERROR), repeat.figure(ERROR)
 
 
 def _filled(found: Found, statement: str, names: tuple[str, ...]) -> Finding:
     pairs = {name: _pair(found, name, "hole") for name in names}
     verdict = every([below(hole, trained, 2.0) for hole, trained in pairs.values()])
-    return finding(statement, verdict, _evidence(pairs, "in the hole", "trained"))
+    said = finding(statement, verdict, _evidence(pairs, "in the hole", "trained"))
+    return if_learnt(said, {name: _at_home(found, name) for name in names})
 
 
 def _beyond(found: Found) -> Finding:
     pairs = {p.name: _pair(found, p.name, "beyond") for p in found.points}
     verdict = every([below(trained, beyond, 0.5) for beyond, trained in pairs.values()])
     statement = "Outside the convex hull every model fails: more than twice the error on trained pairs."
-    return finding(statement, verdict, _evidence(pairs, "beyond", "trained"))
+    said = finding(statement, verdict, _evidence(pairs, "beyond", "trained"))
+    return if_learnt(said, {p.name: _at_home(found, p.name) for p in found.points})
 
 
 def _pair(found: Found, name: str, where: str) -> tuple[Figure, Figure]:

@@ -84,21 +84,24 @@ def findings(found: Found) -> tuple[Finding, ...]:
     turned = {name: rows.share(reversed_) for name, rows in ((ONE, one), (BOTH, both))}
     seen = found.dreams(BOTH, test="fast").share(reversed_)
     faster = bias(one)
-    said = (
-        finding(
+    return (
+        _if_learnt(found, ONE, finding(
             "Trained on one direction, slow balls never turn round.", under(turned[ONE], RARELY), {"share of reversed balls": turned[ONE]},
-        ),
-        finding(
+        )),
+        _if_learnt(found, ONE, finding(
             "Trained on one direction, slow balls are dreamt too fast, as in training.", over(faster, 0.0),
             {"dreamt minus true velocity, m/s": faster},
-        ),
-        finding(
+        )),
+        _if_learnt(found, BOTH, finding(
             "Trained on both directions, slow balls sometimes turn round after the given frames.", over(turned[BOTH], RARELY),
             {"share of reversed balls": turned[BOTH], "of fast balls, as in training": seen},
-        ),
+        )),
     )  # fmt: skip
-    repeat = found.source("repeat", test="fast").figure(ERROR)
-    return if_learnt(said, found.dreams(BOTH, test="fast").figure(ERROR), repeat)
+
+
+def _if_learnt(found: Found, name: str, said: Finding) -> Finding:
+    pair = (found.dreams(name, test="fast").figure(ERROR), found.source("repeat", test="fast").figure(ERROR))
+    return if_learnt(said, {f"the model of {name}": pair})
 
 
 def _scatter(found: Found, names: list[str]) -> Callable[[object, int], None]:

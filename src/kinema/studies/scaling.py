@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 
 from ..benchmarks.phyworld import LAWS, PAPER
 from ..benchmarks.table import Figure
@@ -85,25 +86,25 @@ def figures(found: Found) -> tuple[Drawing, ...]:
 
 def findings(found: Found) -> tuple[Finding, ...]:
     """The paper's claims about scale, law by law."""
-    said: list[Finding] = []
-    for law in LAWS:
-        pairs = found.budget.pairs()
-        own = (_data(found, law, "id"), _size(found, law), _far(found, law, pairs), _no_help(found, law))
-        large = name_of(law, *pairs[-1])
-        repeat = found.source("repeat", test=f"{law} id").figure(ERROR)
-        said += if_learnt(own, _figure(found, large, "id", ERROR), repeat)
-    return tuple(said)
+    return tuple(f for law in LAWS for f in (_data(found, law), _size(found, law), _far(found, law), _no_help(found, law)))
 
 
-def _data(found: Found, law: str, split: str) -> Finding:
+def _if_learnt(found: Found, law: str, pairs: Iterable[tuple[str, int]], said: Finding) -> Finding:
+    repeat = found.source("repeat", test=f"{law} id").figure(ERROR)
+    names = [name_of(law, *pair) for pair in pairs]
+    return if_learnt(said, {name: (_figure(found, name, "id", ERROR), repeat) for name in names})
+
+
+def _data(found: Found, law: str) -> Finding:
     """More data, less error, at every size."""
     sizes, amounts = found.budget.sizes, sorted({v for _, v in found.budget.pairs()})
-    gains = {size: _gain(found, law, split, (size, amounts[0]), (size, amounts[-1])) for size in sizes}
+    gains = {size: _gain(found, law, "id", (size, amounts[0]), (size, amounts[-1])) for size in sizes}
     statement = f"{law}: more training videos, less error in distribution."
     if len(amounts) < 2:
         return finding(statement, "undecided", {"one amount of data was asked for": f"({amounts[0]:,} videos)"})
     evidence = {f"{size}: error with {amounts[0]:,} videos minus that with {amounts[-1]:,}:": g for size, g in gains.items()}
-    return finding(statement, every([over(g, 0.0) for g in gains.values()]), evidence)
+    said = finding(statement, every([over(g, 0.0) for g in gains.values()]), evidence)
+    return _if_learnt(found, law, product(sizes, (amounts[0], amounts[-1])), said)
 
 
 def _size(found: Found, law: str) -> Finding:
@@ -113,10 +114,12 @@ def _size(found: Found, law: str) -> Finding:
         return finding(statement, "undecided", {"one size of network was asked for": f"({sizes[0]})"})
     gains = {v: _gain(found, law, "id", (sizes[0], v), (sizes[-1], v)) for v in amounts}
     evidence = {f"{v:,} videos: error of {sizes[0]} minus that of {sizes[-1]}:": g for v, g in gains.items()}
-    return finding(statement, every([over(g, 0.0) for g in gains.values()]), evidence)
+    said = finding(statement, every([over(g, 0.0) for g in gains.values()]), evidence)
+    return _if_learnt(found, law, product((sizes[0], sizes[-1]), amounts), said)
 
 
-def _far(found: Found, law: str, pairs: Sequence[tuple[str, int]]) -> Finding:
+def _far(found: Found, law: str) -> Finding:
+    pairs = found.budget.pairs()
     verdicts: list[Verdict] = []
     evidence: dict[str, Figure | str] = {}
     for size, videos in pairs:
@@ -124,7 +127,7 @@ def _far(found: Found, law: str, pairs: Sequence[tuple[str, int]]) -> Finding:
         verdicts.append(below(inside, outside, 0.2))
         evidence[f"{size}, {videos:,} videos:"] = f"{inside} ID, {outside} OOD"
     statement = f"{law}: every model errs out of distribution more than five times as much as in distribution."
-    return finding(statement, every(verdicts), evidence)
+    return _if_learnt(found, law, pairs, finding(statement, every(verdicts), evidence))
 
 
 def _no_help(found: Found, law: str) -> Finding:
@@ -136,7 +139,8 @@ def _no_help(found: Found, law: str) -> Finding:
     least, most = (name_of(law, size, videos) for size, videos in (pairs[0], pairs[-1]))
     small, large = (_figure(found, name, "ood", ERROR) for name in (least, most))
     half = Figure(small.mean / 2, small.low / 2, small.high / 2, small.count)
-    return finding(statement, below(half, large), {f"{least}: OOD": small, f"{most}: OOD": large})
+    said = finding(statement, below(half, large), {f"{least}: OOD": small, f"{most}: OOD": large})
+    return _if_learnt(found, law, (pairs[0], pairs[-1]), said)
 
 
 def _gain(found: Found, law: str, split: str, a: tuple[str, int], b: tuple[str, int]) -> Figure:

@@ -61,15 +61,22 @@ def every(verdicts: Sequence[Verdict]) -> Verdict:
     return "undecided" if "undecided" in verdicts else "shows"
 
 
-def if_learnt(findings: Sequence[Finding], trained: Figure, repeat: Figure) -> tuple[Finding, ...]:
-    """The findings, all undecided where a model has not learnt what it was trained on: where its error there is not below
-    half of what repeating the last given frame errs, nothing follows from its errors elsewhere."""
-    if below(trained, repeat, 0.5) == "shows":
-        return tuple(findings)
+def if_learnt(said: Finding, models: Mapping[str, tuple[Figure, Figure]]) -> Finding:
+    """The finding, undecided where any of the models it names has not learnt what it was trained on. `models` says of each its
+    error there and that of repeating the last given frame: where the first is not below half of the second, nothing follows from
+    its errors elsewhere."""
+    reasons = [_unlearnt(name, *pair) for name, pair in models.items() if below(*pair, 0.5) != "shows"]
+    if not reasons:
+        return said
+    return Finding(statement=said.statement, verdict="undecided", evidence="; ".join([*reasons, said.evidence]))
+
+
+def _unlearnt(name: str, trained: Figure, repeat: Figure) -> str:
+    if not trained.count + trained.undefined:
+        return f"{name} is missing"
     unclear = "" if known(trained, repeat) else "it cannot be told whether "
-    why = f"{unclear}the model has {'' if unclear else 'not '}learnt its training range: "
-    why += f"error {told(trained)} there, {told(repeat)} by repeating the last frame"
-    return tuple(Finding(statement=f.statement, verdict="undecided", evidence=f"{why}; {f.evidence}") for f in findings)
+    why = f"{unclear}{name} has {'' if unclear else 'not '}learnt its training range: "
+    return why + f"error {told(trained)} there, {told(repeat)} by repeating the last frame"
 
 
 def finding(statement: str, verdict: Verdict, evidence: Mapping[str, Figure | str]) -> Finding:
