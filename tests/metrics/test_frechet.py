@@ -15,7 +15,7 @@ from kinema.core.registry import MissingWeights
 from kinema.experts import I3D
 from kinema.experts.i3d import _built
 from kinema.metrics import CONVENTIONS, FVD, SET_METRICS, frechet
-from kinema.metrics.frechet import Moments, resize
+from kinema.metrics.frechet import Convention, Moments, resize
 
 WEIGHTS = Path(os.environ.get("KINEMA_WEIGHTS", Path(__file__).parents[3] / "shared" / "weights"))
 with_weights = pytest.mark.skipif(not (WEIGHTS / "i3d-kinetics400.safetensors").exists(), reason="the weights i3d-kinetics400 are not here")
@@ -255,3 +255,22 @@ def test_black_against_white_is_as_published(monkeypatch, frames, published):
     metric = FVD(I3D(), batch=2)
     metric.update([black] * 2, [black.replace(rgb=torch.full_like(black.rgb, 255))] * 2)
     assert metric.compute() == pytest.approx(published, rel=1e-5 if frames == 30 else 5e-3)
+
+
+@with_weights
+def test_the_ports_epsilon_is_told_with_what_it_changes(monkeypatch):
+    """VideoGPT's and cd-fvd's I3D have batch norms of epsilon 1e-5: the docs say by how much that moves FVD."""
+    monkeypatch.setenv("KINEMA_WEIGHTS", str(WEIGHTS))
+    black = Clip(fps=10, rgb=torch.zeros(10, 3, 64, 64, dtype=torch.uint8))
+    values = []
+    for eps in (1e-3, 1e-5):
+        monkeypatch.setattr("kinema.experts.i3d._EPS", eps)
+        _built.cache_clear()
+        metric = FVD(I3D(), convention="videogpt", batch=2)
+        metric.update([black] * 2, [black.replace(rgb=torch.full_like(black.rgb, 255))] * 2)
+        values.append(metric.compute())
+    _built.cache_clear()
+    assert 0.0020 <= values[1] / values[0] - 1 <= 0.0025
+    for text in (Convention.__doc__, (Path(__file__).parents[2] / "docs" / "score.md").read_text()):
+        assert "VideoGPT and cd-fvd take" in text
+        assert "0.2 to 0.25 %" in text
