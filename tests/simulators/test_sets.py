@@ -340,6 +340,61 @@ def test_wrong_compositions_are_refused(name: str, fields: dict[str, Any], said:
         scenario(name, **fields)
 
 
+SQUARE = (((2.0, 3.0), (2.0, 3.0)),)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "split", "said"),
+    [
+        ("spatial", {}, "ball+square", "'ball\\+square'; of ball, square, combined it may name one"),
+        ("temporal", {}, "collision+combined", "of collision, bounce, combined it may name one"),
+        ("collision", {"speed_holes": SQUARE}, "speed_hole+speed1", "speed_hole gives what speed1 would give"),
+        ("collision", {"speed_holes": SQUARE}, "speed2+radius1+speed_hole", "speed_hole gives what speed2 would give"),
+        ("collision", {"radius_holes": SQUARE}, "radius_hole+radius2", "radius_hole gives what radius2 would give"),
+    ],
+)
+def test_levels_of_which_one_would_be_passed_over_are_refused(name: str, fields: dict[str, Any], split: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        scenario(name, **fields).split(split)
+    with pytest.raises(UserError, match=said):
+        scenario(name, **fields, outside=(tuple(split.split("+")),))
+
+
+def test_levels_that_leave_each_other_alone_may_be_joined() -> None:
+    world = scenario("collision", speed_holes=SQUARE, radius_holes=(((0.8, 1.0), (0.8, 1.0)),))
+    for params in params_of(world.split("speed_hole+radius_hole"), 20):
+        assert all(2 <= v <= 3 for v in params["speed"])
+        assert all(0.8 <= r <= 1 for r in params["radius"])
+    for params in params_of(world.split("speed_hole+radius1"), 20):
+        assert all(2 <= v <= 3 for v in params["speed"])
+        assert not 0.5 <= params["radius"][0] <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "key", "draws"),
+    [
+        ("spatial", "ball", "speed2", "radius1, radius2, speed1"),
+        ("spatial", "square", "speed1", "radius1, radius2, speed2"),
+        ("spatial", "id", "speed1", "radius1, radius2, speed2"),
+        ("spatial", "id", "speed2", "radius1, radius2, speed1"),
+        ("temporal", "id", "speed2", "radius1, speed1"),
+        ("temporal", "bounce", "radius2", "radius1, speed1"),
+        ("collision", "speed_hole", "speed2", "radius1, radius2"),
+    ],
+)
+def test_a_grid_on_what_an_event_does_not_draw_is_refused_when_the_world_is_made(name: str, split: str, key: str, draws: str) -> None:
+    grid = Grid(((key, 1.0, 2.0, 3),))
+    holed = {"speed_holes": SQUARE} if name == "collision" else {}
+    with pytest.raises(UserError, match=f"{name}: the grid names '{key}', which it does not draw; it draws {draws}$"):
+        replace(scenario(name, **holed).split(split), grid=grid)
+
+
+def test_a_grid_on_what_every_event_draws_is_kept() -> None:
+    world = replace(scenario("spatial").split("combined"), grid=Grid((("speed1", 1.0, 2.0, 2), ("speed2", 0.5, 1.5, 2))))
+    assert [params["speed"] for params in params_of(world, 4)] == [[1.0, 0.5], [1.0, 1.5], [2.0, 0.5], [2.0, 1.5]]
+    assert {params["radius"][0] for params in params_of(replace(scenario("temporal"), grid=Grid((("radius1", 0.8, 0.8, 1),))), 20)} == {0.8}
+
+
 def test_a_composition_that_cannot_fit_is_refused() -> None:
     with pytest.raises(UserError, match="no collision of these radii and speeds fits into 32 frames of 1 s"):
         Temporal(dt=1.0).split("collision").sample(stream("tight"))

@@ -83,6 +83,7 @@ class Collision(Planar):
         for _ in range(_TRIES):
             pair = self._range(rng, f"{family}1", level), self._range(rng, f"{family}2", level)
             if f"{family}_hole" in level:
+                level.asked.difference_update((f"{family}1", f"{family}2"))
                 return draw_in(rng, holes)
             if level.at or not in_any(holes, *pair):
                 return pair

@@ -34,6 +34,7 @@ class Spatial(Planar):
         "id": ((),), "ood": (("combined",),), "combined": (("combined",),), "ball": (("ball",),), "square": (("square",),),
     }  # fmt: skip
     levels = ("ball", "square", "combined")
+    events = ("ball", "square")
     walls = (0.0, WORLD, 0.0, WORLD)
     abreast = 2
 
@@ -51,7 +52,7 @@ class Spatial(Planar):
             raise UserError(f"{self.name}: radius must leave room for two bodies on lines of their own, got {self.radius}")
 
     def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
-        event = level.outside[0] if level.outside else ("ball", "square")[int(rng.integers(2))]
+        event = level.outside[0] if level.outside else self.events[int(rng.integers(2))]
         r1, r2 = self._range(rng, "radius1", level), self._range(rng, "radius2", level)
         v1, v2 = self._range(rng, "speed1", level), self._range(rng, "speed2", level, self.drift)
         if event == "square":
@@ -60,6 +61,7 @@ class Spatial(Planar):
             x1 = WORLD - r1 - to_wall(rng, r1, v1, self.before, self.span - 1 - self.after, self.dt)
         if event == "ball":
             v2 = 0.0
+        level.asked.difference_update({"ball": ("speed2",), "square": ("speed1",)}.get(event, ()))  # of what rests
         x2 = between(rng, r2, WORLD - r2 - v2 * (self.span - 1) * self.dt)
         return {"event": event, "radius": [r1, r2], "speed": [v1, v2], "x": [x1, x2], "y": two_lines(rng, r1, r2)}
 
@@ -94,6 +96,7 @@ class Temporal(Planar):
         "id": ((),), "ood": (("combined",),), "combined": (("combined",),), "collision": (("collision",),), "bounce": (("bounce",),),
     }  # fmt: skip
     levels = ("collision", "bounce", "combined")
+    events = ("collision", "bounce")
     walls = (0.0, WORLD, 0.0, WORLD)
     abreast = 2
 
@@ -115,7 +118,7 @@ class Temporal(Planar):
             raise UserError(f"{self.name}: before and after leave no frame for an event among {self.span}")
 
     def _draw(self, rng: np.random.Generator, level: Level) -> dict[str, Any]:
-        event = level.outside[0] if level.outside else ("collision", "bounce")[int(rng.integers(2))]
+        event = level.outside[0] if level.outside else self.events[int(rng.integers(2))]
         if event == "bounce":
             return {"event": event, **self._bounce(rng, level)}
         for _ in range(_TRIES):

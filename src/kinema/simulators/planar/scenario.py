@@ -74,6 +74,7 @@ class Planar(World):
     walls: ClassVar[Walls | None] = None
     abreast: ClassVar[int] = 1  # balls that must fit side by side
     levels: ClassVar[tuple[str, ...]] = ()  # what `outside` may name beside the parameters with a range
+    events: ClassVar[tuple[str, ...]] = ()  # the levels of which one is drawn where `outside` names none
 
     flip: bool = False
     outside: tuple[tuple[str, ...], ...] = ((),)
@@ -97,6 +98,7 @@ class Planar(World):
             for key in alternative:
                 if not self._can_leave(key):
                     raise UserError(f"{self.name}: outside names {key!r}, which is no parameter with a range of its own")
+            self._check_alternative(alternative)
         if self.grid is not None:
             self._check_grid(self.grid)
 
@@ -115,13 +117,18 @@ class Planar(World):
     def sample(self, rng: np.random.Generator, index: int = 0) -> dict[str, Any]:
         """Parameters of one clip, plain JSON values in m, m/s and s; `index` is its place in the stream, for the grid."""
         outside = self.outside[int(rng.integers(len(self.outside)))]
+        drawn = self._drawn(rng, outside, index)
+        return {"outside": list(outside), **drawn, "mirrored": bool(self.flip and rng.random() < 0.5)}
+
+    def _drawn(self, rng: np.random.Generator, outside: tuple[str, ...], index: int) -> dict[str, Any]:
+        """Parameters of one clip, drawn from an alternative. Raises UserError where that or the grid names what is not drawn."""
         level = Level(outside, {} if self.grid is None else self.grid.cell(index))
         drawn = self._draw(rng, level)
         for key in (*level.at, *outside):
             if key not in level.asked and key not in self.levels:
                 named = "the grid" if key in level.at else "outside"
                 raise UserError(f"{self.name}: {named} names {key!r}, which it does not draw; it draws {', '.join(sorted(level.asked))}")
-        return {"outside": list(outside), **drawn, "mirrored": bool(self.flip and rng.random() < 0.5)}
+        return drawn
 
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
         """The Clip of these parameters with `fields` of its dense truth (all but backward flow unless said otherwise).
@@ -219,12 +226,24 @@ class Planar(World):
         """Whether `outside` may name `key`: it has a range outside, or is a level of the scenario's own with anything in it."""
         return hasattr(self, f"{key.rstrip('12')}_outside") or (key in self.levels and bool(getattr(self, f"{key}s", True)))
 
+    def _check_alternative(self, keys: tuple[str, ...]) -> None:
+        """Raise UserError where of what these ask for something would be passed over."""
+        holes = [key for key in keys if key in self.levels and key.endswith("_hole")]
+        if sum(key in self.levels for key in keys) - len(holes) > 1:
+            raise UserError(f"{self.name}: outside names {'+'.join(keys)!r}; of {', '.join(self.levels)} it may name one")
+        for hole in holes:
+            for key in keys:
+                if key.rstrip("12") == hole.removesuffix("_hole"):
+                    raise UserError(f"{self.name}: outside names {'+'.join(keys)!r}, but {hole} gives what {key} would give")
+
     def _check_grid(self, grid: Grid) -> None:
         for key, first, last, _ in grid.axes:
             for family, (low, high) in self._limits().items():
                 if key.rstrip("12") == family:
                     check_ranges(f"{self.name}: grid axis {key}", ((min(first, last), max(first, last)),), low=low, high=high)
-        self.sample(stream("grid"))
+        drawn = [(event,) for event in self.events] if () in self.outside else []
+        for outside in (*self.outside, *drawn):
+            self._drawn(stream("grid"), outside, 0)
 
     def _limits(self) -> dict[str, tuple[float, float]]:
         """What radii and speeds can be, in m and m/s."""
