@@ -25,7 +25,7 @@ LAWS = ("uniform", "parabola", "collision")
 
 
 def worlds(size: int, num_frames: int, seed: int, laws: tuple[str, ...] = LAWS, *, length: int | None = None) -> Mixture:
-    """The kinematic laws inside their training ranges, mirrored every other time (PhyWorld's one augmentation)."""
+    """The kinematic laws inside their training ranges, half of the clips mirrored, by chance (PhyWorld's one augmentation)."""
     drawn = [scenario(law, size=size, num_frames=num_frames, flip=True) for law in laws]
     return Mixture(tuple(Simulated(world, seed=seed) for world in drawn), seed=seed, length=length)
 

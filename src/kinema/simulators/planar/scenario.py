@@ -57,8 +57,8 @@ class Planar(World):
     """A 10 x 10 m world of discs on white ground, y up, density 1 kg/m^2; frame k shows time k dt.
 
     `outside` lists the alternatives a clip is drawn from, each naming the parameters that leave their training range;
-    `split` sets it. `grid` gives some parameters exact values, clip by clip, instead of draws. `flip` mirrors every
-    other clip, PhyWorld's one augmentation.
+    `split` sets it. `grid` gives some parameters exact values, clip by clip, instead of draws. `flip` mirrors half of the
+    clips, by chance: PhyWorld's one augmentation.
 
     `box2d_compatible` gives what PhyWorld published (simulated by Box2D in steps of 0.01 s, read off after the first):
     two bodies run on into each other up to the first step after they touch (at most 0.01 s, and `dt` must be a multiple of
