@@ -230,18 +230,39 @@ def test_damaged_items_are_named(uniform: Path, tmp_path: Path) -> None:
             broken[index]
 
 
+@pytest.mark.parametrize("radius", [0.0, -1.0])
+def test_a_radius_that_is_none_is_named(uniform: Path, tmp_path: Path, radius: float) -> None:
+    path = tmp_path / "x.hdf5"
+    with edited(uniform, path) as file:
+        file["init_streams/00001"][1, 0] = radius
+    with pytest.raises(UserError, match=rf"x\.hdf5: 00001-00001: init_streams states r = {radius:g} m; a radius above 0"):
+        open_dataset(path)[4]
+    failed = {check.name: check.found for check in validate(open_dataset(path), clips=20) if not check.ok}
+    assert set(failed) == {"clips read"}
+    assert "00001-00001" in failed["clips read"]
+    collision = published.collision(tmp_path / "c.hdf5")
+    with h5py.File(collision, "r+") as file:
+        file["init_streams/00000"][0, 1] = radius
+    with pytest.raises(UserError, match="init_streams states r2 = "):
+        open_dataset(collision)[0]
+
+
 def verdicts(path: Path) -> dict[str, bool]:
     return {check.name: check.ok for check in validate(open_dataset(path), clips=20)}
 
 
 def test_a_whole_file_passes_its_checks_and_a_wrong_one_does_not(uniform: Path, tmp_path: Path) -> None:
-    everything = {"streams", "clips read", "pixels against states", "speeds"}
+    everything = {"streams", "clips read", "pixels against states", "radii", "speeds"}
     for path in (uniform, published.collision(tmp_path / "c.hdf5"), published.uniform(tmp_path / "p.hdf5", ROWS[:2], gravity=-2.5)):
         assert verdicts(path) == dict.fromkeys(everything, True)
     path = tmp_path / "x.hdf5"
     with edited(uniform, path) as file:
         file["video_streams/00001"][0] = file["video_streams/00001"][1]
-    assert {name for name, ok in verdicts(path).items() if not ok} == {"pixels against states"}
+    assert {name for name, ok in verdicts(path).items() if not ok} == {"pixels against states", "radii"}
+    for item, ball, wrong in ((0, 0, 0.95), (2, 0, 1.05)):  # of 1.0 and 1.4 m, in pixels of 0.16 m
+        with edited(uniform, path) as file:
+            file["init_streams/00000"][item, ball] *= wrong
+        assert {name for name, ok in verdicts(path).items() if not ok} == {"radii"}
     with edited(uniform, path) as file:
         file["init_streams/00002"][0, 1] += 0.01
     assert {name for name, ok in verdicts(path).items() if not ok} == {"speeds"}

@@ -14,9 +14,7 @@ from ..metrics import parse
 from ..metrics.parse import WHOLE, Array, colors_of
 from ..simulators import rebuild
 from ..simulators.planar import Planar
-from ..simulators.planar.shapes import BALL, outline
-
-PUBLISHED_RIM = 0.03  # the share of r^2 over which a ball of PhyWorld's videos fades; half of it is missing from its area
+from ..simulators.planar.shapes import BALL, PUBLISHED_RIM, outline
 
 
 def given(truth: Clip, frames: int) -> Clip:

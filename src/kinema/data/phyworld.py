@@ -112,6 +112,8 @@ class PhyWorldFile(PublishedFile):
         where = f"{self.path}: {name_of(*place)}"
         row, position, data = self._stored(place, where)
         params = dict(zip(LAYOUTS[self.kind].columns, row.tolist(), strict=True))
+        for name in (name for name in params if name.startswith("r") and params[name] <= 0):
+            raise UserError(f"{where}: {INIT} states {name} = {params[name]:g} m; a radius above 0 was expected")
         video = None if data is None else video_of(data, where, len(position), self.fps)
         fields: dict[str, Any] = {"bodies": self._bodies(params, position)}
         meta = {

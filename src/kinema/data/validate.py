@@ -20,7 +20,7 @@ from .file import PublishedFile
 from .folder import Shards, Videos
 from .generate import versions
 from .phyworld import PhyWorldFile
-from .published import problems, shown_error, speed_error
+from .published import problems, radius_error, shown_error, speed_error
 from .rigid import energy_gain, rigid_reprojection_error, static_motion
 from .shards import key_of, scan
 
@@ -45,7 +45,7 @@ class Check:
 def validate(dataset: Dataset, clips: int = 8) -> Iterator[Check]:
     """Checks of a dataset as they are done: of every shard its hash and index, and of `clips` clips, evenly spread, a
     second simulation bit for bit, flow against the bodies' re-projection, energy and contacts. Plain videos are decoded.
-    Of PhyWorld's files, every dataset's shape, and of the clips whether their pixels show the stated bodies."""
+    Of PhyWorld's files, every dataset's shape, and of the clips whether their pixels show bodies where and as large as they are stated."""
     if clips < 1:
         raise UserError(f"clips to check must be at least 1, got {clips}")
     if isinstance(dataset, Shards):
@@ -73,7 +73,10 @@ def _published(dataset: PublishedFile, indices: list[int]) -> Iterator[Check]:
     if not clips or not isinstance(dataset, PhyWorldFile):
         return
     shown = SHOWN.get(dataset.kind, 0.25)
-    for name, measure, limit, unit in (("pixels against states", shown_error, shown, "px"), ("speeds", speed_error, SPEED, "m/s")):
+    measures = (
+        ("pixels against states", shown_error, shown, "px"), ("radii", radius_error, shown, "px"), ("speeds", speed_error, SPEED, "m/s"),
+    )  # fmt: skip
+    for name, measure, limit, unit in measures:
         worst = float(torch.tensor([measure(clip) for clip in clips.values()]).max())
         yield Check(name, worst <= limit, f"{worst:.1e} {unit}", f"at most {limit:g} {unit}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UserError
-from .shapes import UPRIGHT, Disc, Outline, Polygon, Turn
+from .shapes import PUBLISHED_RIM, UPRIGHT, Disc, Outline, Polygon, Turn
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,7 +44,7 @@ def _published(outline: Outline, x: Array, y: Array, turn: Turn) -> Patch:
     """PhyWorld's released generator: a ball fades over the outer 1.5 % of its radius, a square is cut hard."""
     if isinstance(outline, Disc):
         room = outline.radius**2 - (y**2 + x**2)
-        return np.clip(room / (0.03 * outline.radius**2), 0.0, 1.0), room > 0
+        return np.clip(room / (PUBLISHED_RIM * outline.radius**2), 0.0, 1.0), room > 0
     if isinstance(outline, Polygon):
         inside = outline.distance(x, y, turn) <= 0
         return inside.astype(np.float64), inside

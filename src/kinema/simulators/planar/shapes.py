@@ -21,6 +21,7 @@ UPRIGHT: Turn = (1.0, 0.0)
 BALL, SQUARE, RING = 0, 1, 2  # codes of a planar world's `bodies["shape"]`
 SHAPES = {"ball": BALL, "square": SQUARE, "ring": RING}
 PUBLISHED = ("ball", "square")  # the first of them, which PhyWorld's released renderer draws
+PUBLISHED_RIM = 0.03  # the share of r^2 over which a ball fades there; half of it is missing from its area
 RING_INNER = 0.6  # inner over outer radius; PhyWorld shows rings, its released code draws none
 
 
