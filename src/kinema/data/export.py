@@ -24,6 +24,7 @@ from .phyworld import BLUE, CENTERS, DT, FPS, LAYOUTS, RED, law_of
 CHUNK = 1000  # items of a dataset
 FRAMES = 32
 SIZE = 256  # px
+ONE_BALL = {"uniform": "uniform", "parabola": "parabola", "bounce": "bounce", "attributes": "uniform", "temporal": "bounce"}  # laws
 CRF = 25  # the quality that the writer of the published files has by default
 _DROP = 0.05  # m/s; a fall has gained this much at most where the first frame is a step after the start
 
@@ -148,11 +149,22 @@ def _row(clip: Clip, where: str) -> tuple[Array, dict[str, Any]]:
         raise UserError(f"{where}: its frames are {clip.dt:g} s apart; the layout's are {DT} s apart")
     said = {
         "balls": balls,
-        "law": law_of(position[None, :, 0]) or "bounce" if balls == 1 else "collision",
+        "law": _law(clip, position, where) if balls == 1 else "collision",
         "pixel_convention": clip.meta.get("pixel_convention", CENTERS),
         "first_frame_time": clip.meta.get("first_frame_time", 0.0),
     }
     return np.concatenate([radius[0], _speeds(clip, position[0], velocity[0], where), _looks(clip, balls, where)]), said
+
+
+def _law(clip: Clip, position: Array, where: str) -> str:
+    """The law of a single ball: of positions [t,1,2], or of the scenario that is stated, where these are too few to tell."""
+    if len(position) > 2:
+        return law_of(position[None, :, 0]) or "bounce"
+    said = clip.meta.get("scenario")
+    name = rebuild(said, f"{where}: meta.scenario").name if isinstance(said, dict) else said
+    if name not in ONE_BALL:
+        raise UserError(f"{where}: {len(position)} frames do not tell its law, and it states none of the scenarios {', '.join(ONE_BALL)}")
+    return ONE_BALL[name]
 
 
 def _speeds(clip: Clip, position: Array, velocity: Array, where: str) -> Array:
