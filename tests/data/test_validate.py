@@ -23,7 +23,7 @@ from kinema.data.validate import (
     reprojection_error,
     validate,
 )
-from kinema.simulators import SCENARIOS, make, scenario
+from kinema.simulators import SCENARIOS, Twins, make, scenario
 from kinema.simulators.planar import Planar
 
 WORLDS: list[tuple[str, dict[str, bool]]] = [(name, {}) for name in SCENARIOS]
@@ -108,6 +108,25 @@ def test_a_folder_of_every_world_passes_its_laws(tmp_path: Path, name: str, opti
     checks = list(validate(open_dataset(tmp_path / "d")))
     assert [check for check in checks if not check.ok] == []
     assert len(checks) >= 8  # four of the files, and at least four laws
+
+
+@pytest.mark.parametrize("name", ["collision", "phyre"])
+def test_possible_twins_are_held_to_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    generate(tmp_path / "d", Twins(scenario(name, size=64), violations=("vanish",)), num=4)
+    plain = [check.name for check in validate(open_dataset(generated(tmp_path / "plain", name)))]
+    checks = list(validate(open_dataset(tmp_path / "d")))
+    assert [check for check in checks if not check.ok] == []
+    assert [check.name.removesuffix(" (possible clips)") for check in checks] == plain
+    seen: list[bool] = []
+    monkeypatch.setattr("kinema.data.validate.overlap", lambda clip, step: seen.append(clip.meta["possible"]) or 1e9)
+    monkeypatch.setattr("kinema.data.validate.depth.overlap", lambda bodies: 1e9)
+    assert [check.name for check in validate(open_dataset(tmp_path / "d")) if not check.ok] == ["bodies overlap (possible clips)"]
+    assert seen == ([True, True] if name == "collision" else [])
+
+
+def generated(path: Path, name: str) -> Path:
+    generate(path, scenario(name, size=32), num=1)
+    return path
 
 
 def test_truth_that_is_not_a_number_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
