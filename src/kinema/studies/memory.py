@@ -28,7 +28,7 @@ def points(budget: Budget) -> tuple[Point, ...]:
         Test(name="slow", data=budget.asked(MEMORY_TEST), judge=budget.judge),
         Test(name="fast", data=budget.asked(Uniform(speed=MEMORY[ONE].speed)), judge=budget.judge),
     )
-    abouts = {ONE: "2.5 to 4 m/s, all to the right", BOTH: "2.5 to 4 m/s, every other clip mirrored"}
+    abouts = {ONE: "2.5 to 4 m/s, all to the right", BOTH: "2.5 to 4 m/s, half of the clips mirrored"}
     return tuple(
         Point(name=name, stage=budget.stage(budget.clips(world)), tests=tests, about=abouts[name]) for name, world in MEMORY.items()
     )
