@@ -76,7 +76,7 @@ def figures(found: Found) -> tuple[Drawing, ...]:
     return (
         Drawing(
             name="scaling", title="Velocity error against number of training videos",
-            svg=panels(len(LAWS), _lines(found), columns=3, side=3.2),
+            svg=panels(len(_shown(found)), _lines(found), columns=3, side=3.2),
             caption="error of means, solid in distribution (ID), dashed out of distribution (OOD); grey: the paper's, after 100,000 steps.",
             paper="figure 3: ID error falls with data and size towards that of the ground truth; OOD error stays an order of magnitude "
             "above and does not fall.",
@@ -151,11 +151,17 @@ def _figure(found: Found, point: str, split: str, column: str) -> Figure:
     return found.dreams(point, split=split).figure(column)
 
 
+def _shown(found: Found) -> list[str]:
+    """The laws of which a model is there."""
+    names = {p.name for p in found.present}
+    return [law for law in LAWS if any(name_of(law, size, videos) in names for size, videos in found.budget.pairs())]
+
+
 def _lines(found: Found) -> Callable[[object, int], None]:
-    shown = [p.name for p in found.present]
+    shown, laws = [p.name for p in found.present], _shown(found)
 
     def draw(ax, i):  # type: ignore[no-untyped-def]
-        law, lines = LAWS[i], []
+        law, lines = laws[i], []
         for k, size in enumerate(found.budget.sizes):
             amounts = [v for s, v in found.budget.pairs() if s == size and name_of(law, s, v) in shown]
             for split, said in SPLITS.items():
@@ -170,8 +176,9 @@ def _lines(found: Found) -> Callable[[object, int], None]:
         if floor.count:
             ax.axhline(floor.mean, color="#1c1d20", linewidth=0.8, linestyle=":", label="ground truth, ID")
         ax.set(xscale="log", yscale="log", title=law, xlabel="training videos", **({"ylabel": "velocity error [m/s]"} if i == 0 else {}))
-        if i == len(LAWS) - 1:
-            ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1.0))
+        if i == len(laws) - 1:
+            drawn = {label: handle for a in ax.figure.axes for handle, label in zip(*a.get_legend_handles_labels(), strict=True)}
+            ax.legend(drawn.values(), drawn.keys(), fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1.0))
 
     return draw
 
