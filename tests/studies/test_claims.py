@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,13 @@ def test_clips_near_and_far_from_a_change_of_outcome(tmp_path: Path) -> None:
     assert {r.number("step") for r in split["far"]} == set(range(20)) | set(range(60, 101))
     assert constant(rows) == pytest.approx(61 / 101)
     assert "task 20000" in write_page(STUDIES["ambiguity"], found, tmp_path).read_text()
+
+
+@pytest.mark.parametrize(("codec", "verdict"), [(0.0, "shows"), (1.0, "undecided")])
+def test_a_rule_that_the_codec_alone_sets_off_says_nothing(codec: float, verdict: str) -> None:
+    answers, beside, budget = MADE["templates"]
+    found = made(STUDIES["templates"], budget, answers(True), beside)
+    blurred = [replace(row, source="codec", values={**row.values, "abnormal": codec}) for row in found.rows.where(source="repeat")]
+    found = replace(found, rows=Rows((*found.rows, *blurred)))
+    (said,) = (v for statement, v in verdicts(STUDIES["templates"], found).items() if "abnormal" in statement)
+    assert said == verdict
