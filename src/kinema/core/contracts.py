@@ -131,9 +131,9 @@ class Told(Condition, Protocol):
     def take(self, given: Any, count: int, device: torch.device | str) -> Value: ...
 
 
-class TextEncoder(Protocol):
-    """Words -> features: a frozen network that others trained; `weights` and `pretrained` as of an Expert. `encode` gives a
-    text's tokens as [s, width], float32 on `device`, whatever came before."""
+class Features(Protocol):
+    """A frozen network that others trained, which gives features of `width` numbers; `weights` names what it holds,
+    `pretrained` whether these are real."""
 
     @property
     def weights(self) -> str: ...
@@ -141,6 +141,11 @@ class TextEncoder(Protocol):
     def pretrained(self) -> bool: ...
     @property
     def width(self) -> int: ...
+
+
+class TextEncoder(Features, Protocol):
+    """Words -> features: `encode` gives a text's tokens as [s, width], float32 on `device`, whatever came before."""
+
     def encode(self, text: str, device: torch.device | str = "cpu") -> Tensor: ...
 
 
@@ -201,18 +206,9 @@ class Expert(Protocol):
     def __call__(self, clip: Clip) -> Clip: ...
 
 
-class Encoder(Protocol):
-    """A batch of clips -> features [b, width] of its rgb; `weights` names what it holds, `pretrained` whether these are real.
+class Encoder(Features, Protocol):
+    """A batch of clips -> features [b, width] of its rgb. It takes frames of `size` x `size` px and at least `shortest` of them."""
 
-    It takes frames of `size` x `size` px and at least `shortest` of them.
-    """
-
-    @property
-    def weights(self) -> str: ...
-    @property
-    def pretrained(self) -> bool: ...
-    @property
-    def width(self) -> int: ...
     @property
     def size(self) -> int: ...
     @property
