@@ -8,7 +8,9 @@ import torch
 
 from kinema import WorldModel
 from kinema.core.config import from_json, to_json
+from kinema.data import Simulated
 from kinema.recipes import RECIPES
+from kinema.simulators import scenario
 from kinema.training import Stage, run
 from kinema.world_model import Blueprint, load_blueprint
 
@@ -88,3 +90,15 @@ def test_training_lowers_the_loss(name, tmp_path):
     run(stage, tmp_path)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+@pytest.mark.parametrize(("videos", "cache"), [(30_000, True), (3_000_000, False)])
+def test_a_learner_keeps_no_more_latents_than_memory_holds(videos, cache):
+    """The paper's largest sets would take hundreds of GB."""
+    data = Simulated(scenario("uniform", size=128, num_frames=31), length=videos)
+    stage = RECIPES["phyworld"].learner(data, data, "S", 100_000, codec="mine", size=128, num_frames=31)
+    assert stage.cache is cache
+    assert stage.train.workers == (0 if cache else RECIPES["phyworld"].phyworld().train.workers)
+    b = stage.blueprint
+    shape = b.codec.build().latent_shape(b.num_frames, b.size, b.size)
+    assert cache == (videos * torch.Size(shape).numel() * 2 < 14e9)

@@ -28,6 +28,7 @@ SOURCES = (
 )
 
 GPU_BATCH = 32  # clips of a micro-batch; the published 256 are made of eight
+KEPT = 100_000  # clips whose latents a learner keeps: 13 GB at the published size
 
 
 def phyworld(
@@ -61,8 +62,9 @@ def learner(
     data: Dataset, held_out: Dataset, network: str, steps: int, *, codec: str, size: int, num_frames: int, seed: int = 0,
     conditions: tuple[Any, ...] = (), given: int | None = None,
 ) -> Stage:  # fmt: skip
-    """One model of a study, fed with `data`, whose latents are kept: the published settings from S on, below it those a CPU finishes.
+    """One model of a study, fed with `data`: the published settings from S on, below it those a CPU finishes.
 
+    Latents of up to 100,000 clips are kept in memory; more are simulated and encoded anew every time, by worker processes.
     `conditions` come on top of the first frames, of which there are `given` (None: as many as the settings say). The clock is
     that of the data.
     """
@@ -70,10 +72,10 @@ def learner(
     b = stage.blueprint
     first, shown = data[0], b.conditions if given is None else (Frames(given),)
     blueprint = replace(b, conditions=(*shown, *conditions), fps=first.fps, dt=first.dt)
-    cached = replace(stage.train, steps=steps, warmup=min(stage.train.warmup, steps // 10), workers=0, probe_every=max(steps, 1))
-    return replace(
-        stage, blueprint=blueprint, data=data, held_out=held_out, train=cached, codec=codec, cache=True, metrics=(),
-    )
+    cache = data.length is not None and data.length <= KEPT
+    workers = 0 if cache else stage.train.workers
+    train = replace(stage.train, steps=steps, warmup=min(stage.train.warmup, steps // 10), workers=workers, probe_every=max(steps, 1))
+    return replace(stage, blueprint=blueprint, data=data, held_out=held_out, train=train, codec=codec, cache=cache, metrics=())
 
 
 def _small(network: str, size: int, num_frames: int, seed: int) -> Stage:
