@@ -123,14 +123,19 @@ def _preferred(found: Found, name: str) -> Finding:
 
 
 def _no_exception(found: Found) -> Finding:
-    seen, unseen = _both(found, "color-shape")
-    kept, lost = unseen.hits("kept_color"), unseen.hits("kept_shape")
-    ready = steady(seen, "color", "shape")
-    verdict = every([over(kept, 0.95), under(lost, 0.05)]) if ready else "undecided"
-    return finding(
-        "Colour against shape knows no exception: every blue ball turns into a square, every red square into a ball.", verdict,
-        {"kept colour": kept, "kept shape": lost} | _unsteady(seen, ready, "color", "shape"),
+    return _always(
+        found, "color-shape", "shape",
+        "Colour against shape knows no exception: every blue ball turns into a square, every red square into a ball.",
     )  # fmt: skip
+
+
+def _always(found: Found, point: str, lost: str, statement: str) -> Finding:
+    """Whether all bodies keep their colour and none the attribute `lost`."""
+    seen, unseen = _both(found, point)
+    kept, left = unseen.hits("kept_color"), unseen.hits(f"kept_{lost}")
+    ready = steady(seen, "color", lost)
+    verdict = every([over(kept, 0.95), under(left, 0.05)]) if ready else "undecided"
+    return finding(statement, verdict, {"kept colour": kept, f"kept {SAID[lost]}": left} | _unsteady(seen, ready, "color", lost))
 
 
 def _ring(found: Found) -> Finding:
@@ -145,13 +150,9 @@ def _ring(found: Found) -> Finding:
 
 
 def _extremes(found: Found) -> Finding:
-    seen, unseen = _both(found, EXTREMES)
-    kept, lost = unseen.hits("kept_color"), unseen.hits("kept_radius")
-    ready = steady(seen, "color", "radius")
-    verdict = every([over(kept, 0.95), under(lost, 0.05)]) if ready else "undecided"
-    return finding(
-        "With two sizes alone (radius 0.7 or 1.4 m, one of each colour) every ball keeps its colour and changes its size.", verdict,
-        {"kept colour": kept, "kept size": lost} | _unsteady(seen, ready, "color", "radius"),
+    return _always(
+        found, EXTREMES, "radius",
+        "With two sizes alone (radius 0.7 or 1.4 m, one of each colour) every ball keeps its colour and changes its size.",
     )  # fmt: skip
 
 
