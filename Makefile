@@ -36,5 +36,5 @@ $(STAMP): pyproject.toml constraints.txt
 	  'python3.13 and python3 is that (on Debian or Ubuntu: apt install python3.11-venv)' >&2; exit 1; }
 	@if [ -d .venv ] && ! $(BIN)/python -c '$(FIT)' 2>/dev/null; then rm -rf .venv; fi
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[spatial,test,dev]'
 	@touch $@

@@ -29,6 +29,9 @@ AXES = {
     "scene_flow": "p3hw",
     "normals": "t3hw",
     "tracks": "tn3",
+    "track_visible": "tn",
+    "track_ids": "tn",
+    "vertices": "tn3",
     "energy": "t",
     "actions": "ta",
 }
@@ -43,7 +46,8 @@ class Clip:
     `rgb` [t,3,h,w] uint8, or float in [0,1] once batched; `depth` [t,1,h,w] m, z along the optical axis; `flow` and
     `backward_flow` [t-1,2,h,w] px/frame, x right, y down; `occlusion` [t-1,h,w] bool, true where a pixel of frame t is
     not seen in t+1; `segmentation` [t,h,w] integer, 0 = background; `scene_flow` [t-1,3,h,w] m/frame, camera axes;
-    `normals` [t,3,h,w]; `tracks` [t,n,3] m; `camera`; `bodies`: named arrays [t,n,...] (`position` m, `velocity` m/s,
+    `normals` [t,3,h,w], camera axes; `tracks` [t,n,3] m of points on surfaces, `track_visible` [t,n] bool, `track_ids` [t,n];
+    `vertices` [t,n,3] m of meshes and particles; `camera`; `bodies`: named arrays [t,n,...] (`position` m, `velocity` m/s,
     `radius` m, `mass` kg, `color`, ...); `contacts`: named arrays [k,...] with `time` in s since the first frame;
     `energy` [t] J; `outcome`: named labels; `actions` [t,a]; `text`.
 
@@ -60,6 +64,9 @@ class Clip:
     scene_flow: Tensor
     normals: Tensor
     tracks: Tensor
+    track_visible: Tensor
+    track_ids: Tensor
+    vertices: Tensor
     energy: Tensor
     actions: Tensor
     camera: Camera

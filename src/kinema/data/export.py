@@ -132,7 +132,7 @@ def _pixels(clip: Clip, size: int | None, where: str) -> Tensor:
     if size is None or not isinstance(said, dict):
         what = f"is {clip.size[1]} x {clip.size[0]} px" if clip.has("rgb") else "has no rgb"
         raise UserError(f"{where}: {what} and says no scenario to draw it again at {size} px; --size 0 writes frames as they are")
-    return replace(rebuild(said, f"{where}: meta.scenario"), size=size).render(clip.bodies, ("rgb",))["rgb"]
+    return replace(rebuild(said, f"{where}: meta.scenario"), size=size).again(clip, ("rgb",))["rgb"]
 
 
 def _row(clip: Clip, where: str) -> tuple[Array, dict[str, Any]]:

@@ -144,7 +144,7 @@ class Shards(Dataset):
         clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(index)}")
         missing = tuple(name for name in wanted if name in self.scenario.dense and not clip.has(name))
         if missing:
-            clip = clip.replace(**self.scenario.render(clip.bodies, missing))
+            clip = clip.replace(**self.scenario.again(clip, missing))
         return clip.only(*wanted, *_STATES)
 
 

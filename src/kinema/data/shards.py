@@ -27,7 +27,7 @@ from ..core.files import whole
 from ..core.video import read_video_bytes, video_bytes
 
 VIDEO, BODIES, TRUTH, NOTE = "mp4", "bodies.safetensors", "truth.safetensors", "json"
-STATES = ("bodies", "contacts", "energy", "camera", "outcome", "tracks", "actions")
+STATES = ("bodies", "contacts", "energy", "camera", "outcome", "tracks", "track_visible", "track_ids", "vertices", "actions")
 SHARED = ("scenario", "versions", "world_width")  # of a clip's meta: the same in every clip, so the card holds them
 
 Members = dict[str, bytes]

@@ -11,6 +11,40 @@ from ..core.errors import UserError
 from ..core.rng import stream
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .planar.phyre import Phyre, PhyreAmbiguity
+from .spatial import (
+    Balloon,
+    Box,
+    Capsule,
+    Cloth,
+    Compound,
+    Crane,
+    Cylinder,
+    Dolly,
+    Drop,
+    Failed,
+    FirstPerson,
+    Floor,
+    Heater,
+    Hull,
+    Joint,
+    Key,
+    Light,
+    Look,
+    Orbit,
+    Particles,
+    Piece,
+    Push,
+    Rigid,
+    Rope,
+    Scene,
+    Sky,
+    Soft,
+    SpatialWorld,
+    Sphere,
+    Still,
+    Tracking,
+    Wind,
+)  # fmt: skip
 from .twins import EFFECT, VIOLATIONS, Twins
 from .world import World
 
@@ -20,8 +54,10 @@ _WORLDS: tuple[type[World], ...] = (Uniform, Parabola, Collision, Bounce, Attrib
 SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in _WORLDS}
 
 __all__ = [
-    "EFFECT", "SCENARIOS", "VIOLATIONS", "Attributes", "Bounce", "Collision", "Grid", "Parabola", "Phyre", "PhyreAmbiguity", "Spatial",
-    "Temporal", "Twins", "Uniform", "World", "make", "rebuild", "remake", "scenario",
+    "EFFECT", "SCENARIOS", "VIOLATIONS", "Attributes", "Balloon", "Bounce", "Box", "Capsule", "Cloth", "Collision", "Compound", "Crane",
+    "Cylinder", "Dolly", "Drop", "Failed", "FirstPerson", "Floor", "Grid", "Heater", "Hull", "Joint", "Key", "Light", "Look", "Orbit",
+    "Parabola", "Particles", "Phyre", "PhyreAmbiguity", "Piece", "Push", "Rigid", "Rope", "Scene", "Sky", "Soft", "Spatial",
+    "SpatialWorld", "Sphere", "Still", "Temporal", "Tracking", "Twins", "Uniform", "Wind", "World", "make", "rebuild", "remake", "scenario",
 ]  # fmt: skip
 
 
@@ -57,6 +93,8 @@ def make(world: World, seed: int, index: int, fields: Sequence[str] | None = Non
     rng = stream(world.name, seed, index // world.alike)
     clip = world.simulate(world.sample(rng, index), rng, fields)
     clip.meta.update(seed=seed, index=index, versions={"planar": VERSION})
+    if world.alike > 1:
+        clip.meta["run"] = f"{world.name}-{seed}-{index // world.alike}"
     return clip
 
 

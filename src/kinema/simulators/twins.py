@@ -148,7 +148,6 @@ class Twins(World):
     splits: ClassVar[Mapping[str, Any]] = {}
     dense: ClassVar[tuple[str, ...]] = DENSE
     default_dense: ClassVar[tuple[str, ...]] = DEFAULT_DENSE
-    alike = 2
 
     scenario: World = field(kw_only=False)
     violations: tuple[str, ...] = ("vanish",)
@@ -209,6 +208,15 @@ class Twins(World):
         dense = self.render(clip.bodies, DEFAULT_DENSE if fields is None else fields)
         meta = {**clip.meta, "scenario": json.loads(self.as_json), "params": dict(params), "possible": possible, "violation": violation}
         return clip.replace(meta=meta, **dense)
+
+    @property
+    def alike(self) -> int:
+        """Two: the clips of a pair."""
+        return 2
+
+    def again(self, clip: Clip, fields: Sequence[str]) -> dict[str, Tensor]:
+        """Dense truth of a clip's states."""
+        return self.scenario.again(clip, fields)
 
     def render(self, bodies: Mapping[str, Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, Tensor]:
         """Dense truth of these bodies as the scenario's camera sees them."""

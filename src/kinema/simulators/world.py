@@ -21,15 +21,13 @@ from ..core.errors import UserError
 class World(ABC):
     """A scenario: `sample(rng, index) -> params`, `simulate(params, rng) -> Clip`. `splits` names what it can draw from.
 
-    `dense` names the dense truth it can render, `default_dense` what comes unless said otherwise; `alike` is how many
-    neighbouring clips of the stream share their draws.
+    `dense` names the dense truth it can render, `default_dense` what comes unless said otherwise.
     """
 
     name: ClassVar[str]
     splits: ClassVar[Mapping[str, Any]]
     dense: ClassVar[tuple[str, ...]]
     default_dense: ClassVar[tuple[str, ...]]
-    alike: ClassVar[int] = 1
 
     size: int = 128
     num_frames: int = 32
@@ -59,9 +57,14 @@ class World(ABC):
         Raises UserError where a parameter is missing or a field unknown.
         """
 
+    @property
     @abstractmethod
-    def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Dense truth of a clip's bodies as this world's camera sees them. Raises UserError for a field it does not have."""
+    def alike(self) -> int:
+        """How many neighbouring clips of the stream share their draws."""
+
+    @abstractmethod
+    def again(self, clip: Clip, fields: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Dense truth of a clip's states as its camera sees them. Raises UserError for a field this world does not have."""
 
     def check_dense(self, fields: Sequence[str]) -> None:
         """Raise UserError for dense truth that this world does not have."""

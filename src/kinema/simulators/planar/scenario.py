@@ -188,6 +188,15 @@ class Planar(World):
             return {}
         return {"pixel_convention": "linspace", "render_width": self.size, "first_frame_time": BOX2D_STEP}
 
+    @property
+    def alike(self) -> int:
+        """One: every clip has draws of its own."""
+        return 1
+
+    def again(self, clip: Clip, fields: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Dense truth of a clip's bodies."""
+        return self.render(clip.bodies, fields)
+
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
         """Dense truth of these bodies (`position` [t,n,2] m, `radius` [t,n] m, `color` [t,n,3], `shape` [t,n] where they are not
         all balls, `cut` [t,n] where one is not the body it was a frame before) as this scenario's camera sees it."""

@@ -88,6 +88,15 @@ class Scenes(World):
             **dense,
         )
 
+    @property
+    def alike(self) -> int:
+        """One: every clip has draws of its own."""
+        return 1
+
+    def again(self, clip: Clip, fields: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Dense truth of a clip's bodies."""
+        return self.render(clip.bodies, fields)
+
     def render(self, bodies: Mapping[str, torch.Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, torch.Tensor]:
         """Dense truth of these bodies (`position`, `angle`, `color`, `shape`, `length`, and `cut` [t,n] where one is not the body
         it was a frame before) as this scenario's camera sees it."""

@@ -1,0 +1,255 @@
+"""What a scene is made of: rigid and articulated bodies, cloth, soft bodies, ropes, balloons, particles."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ...core.config import part
+from ...core.errors import UserError
+from .looks import Look
+from .materials import material
+from .shapes import UPRIGHT, Box, Capsule, Compound, Cylinder, Hull, Quaternion, Sphere, Vector, positive
+
+SUBSTANCES = ("water", "honey", "sand", "snow", "mud", "wax", "jelly")
+EDGES = ("left", "right", "top", "bottom", "corners", "none")
+
+
+@part
+class Key:
+    """Where a driven body is at `time` s: its frame's position in m and rotation (w, x, y, z)."""
+
+    time: float
+    position: Vector
+    rotation: Quaternion = UPRIGHT
+
+
+@part
+class Joint:
+    """How a body hangs on its `parent` (or the world): it turns about, or slides along, `axis` through `anchor`, both in the
+    body's axes. A ball joint turns about all axes. `limits` in rad or m; `damping` N m s or N s/m; `stiffness` N m or N/m
+    towards the first pose; `speed` rad/s or m/s it starts with."""
+
+    kind: Literal["hinge", "slide", "ball"] = "hinge"
+    axis: Vector = (0.0, 1.0, 0.0)
+    anchor: Vector = (0.0, 0.0, 0.0)
+    limits: tuple[float, float] | None = None
+    damping: float = 0.0
+    stiffness: float = 0.0
+    speed: float = 0.0
+
+
+@part
+class Body:
+    """What every body has: a name; the frame's `position` m and `rotation` (w, x, y, z) at the start, in the world's axes;
+    `velocity` m/s of the centre of mass; a look."""
+
+    name: str
+    position: Vector = (0.0, 0.0, 0.0)
+    rotation: Quaternion = UPRIGHT
+    velocity: Vector = (0.0, 0.0, 0.0)
+    look: Look = Look()
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("_", "").replace("-", "").replace(" ", "").isalnum():
+            raise UserError(f"a body's name must be of letters, digits, blanks, - and _, got {self.name!r}")
+        numbers = (*self.position, *self.rotation, *self.velocity)
+        if not all(map(math.isfinite, numbers)):
+            raise UserError(f"body {self.name!r}: position, rotation and velocity must be finite, got {numbers}")
+        if abs(math.hypot(*self.rotation) - 1) > 1e-3:
+            raise UserError(f"body {self.name!r}: rotation must be a unit quaternion (w, x, y, z), got {self.rotation}")
+
+
+@part
+class Rigid(Body):
+    """A rigid body. `material` names density, friction and restitution; `density` kg/m^3 or `mass` kg, `friction` and
+    `restitution` stand in their place where given. `fixed` never moves; `path` drives it along keys (linear in between,
+    pushing what is in its way); `parent` and `joint` make chains and mechanisms: a joint without parent hangs on the world.
+    `ghost` bodies touch nothing and are not seen: carriers of cameras."""
+
+    shape: Sphere | Box | Capsule | Cylinder | Hull | Compound
+    angular_velocity: Vector = (0.0, 0.0, 0.0)
+    material: str = "wood"
+    density: float | None = None
+    mass: float | None = None
+    friction: float | None = None
+    restitution: float | None = None
+    rolling: float = 0.0
+    fixed: bool = False
+    path: tuple[Key, ...] = ()
+    parent: str | None = None
+    joint: Joint | None = None
+    ghost: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        material(self.material)
+        for key in ("density", "mass"):
+            if getattr(self, key) is not None:
+                positive(f"body {self.name!r}: {key}", getattr(self, key))
+        if self.friction is not None and not 0 <= self.friction < math.inf:
+            raise UserError(f"body {self.name!r}: friction must be 0 or more, got {self.friction:g}")
+        if self.restitution is not None and not 0 <= self.restitution <= 1:
+            raise UserError(f"body {self.name!r}: restitution must be from 0 to 1, got {self.restitution:g}")
+        if self.parent is not None and self.joint is None:
+            raise UserError(f"body {self.name!r}: has parent {self.parent!r} and no joint; give it one, or make both one compound")
+        if sum((self.fixed, bool(self.path), self.joint is not None)) > 1:
+            raise UserError(f"body {self.name!r}: is more than one of fixed, driven along a path and held by a joint")
+        if any(b.time <= a.time for a, b in zip(self.path, self.path[1:], strict=False)):
+            raise UserError(f"body {self.name!r}: the times of its path must rise")
+
+    @property
+    def drive(self) -> bool:
+        """Whether the body moves as told, whatever pushes it."""
+        return bool(self.path)
+
+    @property
+    def static(self) -> bool:
+        """Whether the body never moves."""
+        return self.fixed
+
+    def property_of(self, key: str) -> float:
+        """`friction`, `restitution` or `density`, its own or its material's."""
+        own = getattr(self, key)
+        return float(getattr(material(self.material), key) if own is None else own)
+
+
+def elastic(what: str, young: float, poisson: float) -> None:
+    """Raise UserError unless these are an elastic solid's Young's modulus [Pa] and Poisson's ratio."""
+    positive(f"{what}: Young's modulus", young)
+    if not 0 <= poisson < 0.5:
+        raise UserError(f"{what}: Poisson's ratio must be from 0 to below 0.5 (0.5 keeps its volume exactly), got {poisson:g}")
+
+
+@part
+class Cloth(Body):
+    """A sheet of `size` m in the body's x and y, of `count` vertices along each; `density` kg/m^2, Young's modulus Pa of its
+    `thickness` m; `damping` s of its stretching. `pinned` holds edges or corners where they start."""
+
+    size: tuple[float, float] = (1.0, 1.0)
+    count: tuple[int, int] = (21, 21)
+    density: float = 0.3
+    young: float = 3e4
+    poisson: float = 0.3
+    thickness: float = 0.008
+    damping: float = 0.01
+    friction: float = 0.5
+    pinned: Literal["left", "right", "top", "bottom", "corners", "none"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(f"body {self.name!r}: size, density and thickness", *self.size, self.density, self.thickness)
+        elastic(f"body {self.name!r}", self.young, self.poisson)
+        if min(self.count) < 2:
+            raise UserError(f"body {self.name!r}: count must be at least 2 along each side, got {self.count}")
+
+
+@part
+class Soft(Body):
+    """An elastic block or ball of `size` m of `count` vertices along each axis, meshed by tetrahedra."""
+
+    form: Literal["box", "ball", "cylinder"] = "box"
+    size: Vector = (0.3, 0.3, 0.3)
+    count: tuple[int, int, int] = (6, 6, 6)
+    density: float = 1000.0
+    young: float = 5e4
+    poisson: float = 0.3
+    damping: float = 0.01
+    friction: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(f"body {self.name!r}: size and density", *self.size, self.density)
+        elastic(f"body {self.name!r}", self.young, self.poisson)
+        if min(self.count) < 2:
+            raise UserError(f"body {self.name!r}: count must be at least 2 along each axis, got {self.count}")
+
+
+@part
+class Rope(Body):
+    """A rope of `length` m along the body's x, of `segments` capsules of `radius` m; `bend` and `twist` Pa are its stiffness.
+    `start` and `end` name what its ends hang on: a body, "world" or None. A body hung on it swings with it."""
+
+    length: float = 1.0
+    segments: int = 24
+    radius: float = 0.012
+    density: float = 800.0
+    bend: float = 2e5
+    twist: float = 2e5
+    damping: float = 0.01
+    friction: float = 0.5
+    start: str | None = None
+    end: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(f"body {self.name!r}: length, radius, density and stiffness", self.length, self.radius, self.density, self.bend, self.twist)
+        if self.segments < 2:
+            raise UserError(f"body {self.name!r}: a rope needs at least 2 segments, got {self.segments}")
+
+
+@part
+class Balloon(Body):
+    """A closed elastic skin of `radius` m under gas: its pressure is `pressure` times the air's at the first volume, and falls
+    as the volume grows (p V constant). `lift` N buoys it; `inflation` 1/s adds gas."""
+
+    radius: float = 0.25
+    subdivisions: int = 3
+    mass: float = 0.05
+    young: float = 1e5
+    poisson: float = 0.3
+    thickness: float = 0.003
+    pressure: float = 1.02
+    inflation: float = 0.0
+    lift: float = 0.0
+    damping: float = 0.01
+    friction: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(f"body {self.name!r}: radius, mass, thickness and pressure", self.radius, self.mass, self.thickness, self.pressure)
+        elastic(f"body {self.name!r}", self.young, self.poisson)
+        if not 1 <= self.subdivisions <= 4:
+            raise UserError(f"body {self.name!r}: subdivisions must be from 1 to 4, got {self.subdivisions}")
+
+
+@part
+class Particles(Body):
+    """Matter that flows: a `form` of `size` m filled with particles `spacing` m apart (drawn as balls of `radius`, spacing/2
+    if None).
+
+    `substance` sets what is not given: `density` kg/m^3, `viscosity` Pa s, `friction` (of grains against each other), `young`
+    Pa, `poisson`, `yield_stress` Pa. `temperature` C; from `melting` C on it flows, and heat comes from what is `hot` in the
+    scene (`Heater`)."""
+
+    form: Literal["box", "ball", "cylinder"] = "box"
+    size: Vector = (0.3, 0.3, 0.3)
+    spacing: float = 0.03
+    radius: float | None = None
+    substance: Literal["water", "honey", "sand", "snow", "mud", "wax", "jelly"] = "water"
+    density: float | None = None
+    viscosity: float | None = None
+    friction: float | None = None
+    young: float | None = None
+    poisson: float | None = None
+    yield_stress: float | None = None
+    temperature: float = 20.0
+    melting: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(f"body {self.name!r}: size and spacing", *self.size, self.spacing)
+        if self.substance not in SUBSTANCES:
+            raise UserError(f"body {self.name!r}: there is no substance {self.substance!r}; there are {', '.join(SUBSTANCES)}")
+        for key in ("density", "young", "radius"):
+            if getattr(self, key) is not None:
+                positive(f"body {self.name!r}: {key}", getattr(self, key))
+        for key in ("viscosity", "friction", "yield_stress"):
+            if getattr(self, key) is not None and not 0 <= getattr(self, key) < math.inf:
+                raise UserError(f"body {self.name!r}: {key} must be 0 or more, got {getattr(self, key):g}")
+        if self.poisson is not None and not 0 <= self.poisson < 0.5:
+            raise UserError(f"body {self.name!r}: Poisson's ratio must be from 0 to below 0.5, got {self.poisson:g}")
+
+
+AnyBody = Rigid | Cloth | Soft | Rope | Balloon | Particles
+KINDS: tuple[type[Body], ...] = (Rigid, Cloth, Soft, Rope, Balloon, Particles)  # a clip's `kind` is the place in here

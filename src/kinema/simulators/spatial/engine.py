@@ -1,0 +1,35 @@
+"""Which engine simulates what: MuJoCo what holds together, Newton's implicit MPM what flows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import UserError
+from .bodies import Particles
+from .run import Run
+from .scene import Scene
+
+
+def simulate(scene: Scene, times: NDArray[np.float64]) -> Run:
+    """The run of a scene, its states at `times` [t] s, which rise from 0.
+
+    Raises Failed where it explodes, UserError where the extra `spatial` is not installed.
+    """
+    try:
+        if any(isinstance(body, Particles) for body in scene.bodies):
+            from .mpm import simulate as flowing
+
+            return flowing(scene, times)
+        from .mujoco import simulate as solid
+
+        return solid(scene, times)
+    except ModuleNotFoundError as error:
+        raise missing(error) from None
+
+
+def missing(error: ModuleNotFoundError) -> Exception:
+    """What to say where an engine is not installed."""
+    if error.name and error.name.partition(".")[0] in ("mujoco", "newton", "warp"):
+        return UserError(f"spatial worlds need {error.name}: pip install 'kinema[spatial]'")
+    return error

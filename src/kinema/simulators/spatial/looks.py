@@ -1,0 +1,34 @@
+"""What surfaces look like: procedural solid textures, so that nothing needs a download."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.config import part
+from ...core.errors import UserError
+
+Color = tuple[int, int, int]
+Texture = Literal["plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks"]
+TEXTURES: tuple[Texture, ...] = ("plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks")
+
+
+@part
+class Look:
+    """A surface: `color` and, in patterns, `second` (0-255); a solid `texture` of period `scale` m in the body's own axes,
+    shifted by `seed`; `gloss` 0 (matt) to 1 (a sharp highlight)."""
+
+    color: Color = (190, 190, 190)
+    second: Color = (110, 110, 110)
+    texture: Texture = "plain"
+    scale: float = 0.1
+    gloss: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.texture not in TEXTURES:
+            raise UserError(f"a look's texture must be one of {', '.join(TEXTURES)}, got {self.texture!r}")
+        for key in ("color", "second"):
+            if not all(0 <= channel <= 255 for channel in getattr(self, key)):
+                raise UserError(f"a look's {key} must be three numbers from 0 to 255, got {getattr(self, key)}")
+        if not self.scale > 0 or not 0 <= self.gloss <= 1:
+            raise UserError(f"a look's scale must be above 0 m and its gloss from 0 to 1, got {self.scale:g} and {self.gloss:g}")

@@ -1,0 +1,150 @@
+"""Scene: everything that decides a run and its pictures. Registered scenarios and a user's scene.json are both this."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field
+
+from ...core.config import part
+from ...core.errors import UserError
+from .bodies import AnyBody, Balloon, Cloth, Particles, Rigid, Rope, Soft
+from .looks import Color, Look
+from .shapes import Vector, positive
+from .views import AnyView, Crane, Dolly, FirstPerson, Orbit, Still, Tracking
+
+
+@part
+class Floor:
+    """The plane z = 0."""
+
+    friction: float = 0.6
+    restitution: float = 0.5
+    look: Look = Look(color=(200, 200, 200), second=(165, 165, 165), texture="checker", scale=0.5, gloss=0.05)
+
+    def __post_init__(self) -> None:
+        if self.friction < 0 or not 0 <= self.restitution <= 1:
+            raise UserError(f"the floor's friction must be 0 or more and its restitution 0 to 1, got {self.friction:g}, {self.restitution:g}")
+
+
+@part
+class Light:
+    """A distant sun that shines along `direction`, of `color`, and light from all sides of strength `ambient`."""
+
+    direction: Vector = (-0.4, 0.5, -1.0)
+    color: Color = (255, 250, 240)
+    strength: float = 0.75
+    ambient: float = 0.4
+
+    def __post_init__(self) -> None:
+        if not math.hypot(*self.direction) > 0 or self.strength < 0 or self.ambient < 0:
+            raise UserError("a light needs a direction, and strength and ambient of 0 or more")
+
+
+@part
+class Sky:
+    """What is behind everything, infinitely far: colours at the zenith and at the horizon, `clouds` 0 to 1 over them."""
+
+    zenith: Color = (110, 150, 205)
+    horizon: Color = (215, 225, 235)
+    clouds: float = 0.0
+    seed: int = 0
+
+
+@part
+class Wind:
+    """Air that moves at `velocity` m/s, with gusts of relative strength `gusts` and period `period` s; `density` kg/m^3. It
+    acts on cloth, balloons, ropes and rigid bodies."""
+
+    velocity: Vector = (3.0, 0.0, 0.0)
+    gusts: float = 0.0
+    period: float = 1.0
+    density: float = 1.2
+
+    def __post_init__(self) -> None:
+        positive("the wind's period and density", self.period, self.density)
+
+
+@part
+class Push:
+    """A force of `force` N on a body's centre of mass from `time` s for `duration` s; `torque` N m as well."""
+
+    body: str
+    force: Vector = (0.0, 0.0, 0.0)
+    torque: Vector = (0.0, 0.0, 0.0)
+    time: float = 0.0
+    duration: float = 0.05
+
+    def __post_init__(self) -> None:
+        positive("a push's duration", self.duration)
+
+
+@part
+class Heater:
+    """A flat hot plate on the floor under z = `height` m inside `radius` m of (x, y): particles near it warm towards
+    `temperature` C at `rate` 1/s, less with their height above it."""
+
+    position: tuple[float, float] = (0.0, 0.0)
+    radius: float = 1.0
+    height: float = 0.0
+    temperature: float = 200.0
+    rate: float = 1.0
+    reach: float = 0.1
+
+
+@part
+class Scene:
+    """Bodies, ground, light, air and cameras of one run, in SI units, z up.
+
+    `agent` and `patient` name the two bodies of Physion's question, "does the agent touch the patient?". `text` opens the
+    caption. `tags` are labels that outcomes and tables may group by ("category", "complexity"). `step` is the longest step
+    of physics in s (None: the engine's choice).
+    """
+
+    bodies: tuple[Rigid | Cloth | Soft | Rope | Balloon | Particles, ...] = field(kw_only=False)
+    views: tuple[Still | Orbit | Dolly | Crane | Tracking | FirstPerson, ...] = (Still(),)
+    floor: Floor | None = Floor()
+    light: Light = Light()
+    sky: Sky = Sky()
+    gravity: Vector = (0.0, 0.0, -9.81)
+    wind: Wind | None = None
+    pushes: tuple[Push, ...] = ()
+    heaters: tuple[Heater, ...] = ()
+    agent: str | None = None
+    patient: str | None = None
+    text: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        names = [body.name for body in self.bodies]
+        if not names:
+            raise UserError("a scene needs at least one body")
+        if len(set(names)) < len(names):
+            raise UserError(f"two bodies of a scene have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
+        if not self.views:
+            raise UserError("a scene needs at least one view")
+        wanted = [("agent", self.agent), ("patient", self.patient)]
+        wanted += [("a push", push.body) for push in self.pushes] + [("a view", name) for view in self.views for name in view.bodies]
+        wanted += [(f"body {body.name!r}", body.parent) for body in self.bodies if isinstance(body, Rigid)]
+        wanted += [
+            (f"body {body.name!r}", end) for body in self.bodies if isinstance(body, Rope) for end in (body.start, body.end) if end != "world"
+        ]
+        for who, name in wanted:
+            if name is not None and name not in names:
+                raise UserError(f"{who} names body {name!r}, which the scene does not have; it has {', '.join(names)}")
+        if self.step is not None:
+            positive("the scene's step", self.step)
+
+    def index(self, name: str) -> int:
+        """The place of the body `name`."""
+        return [body.name for body in self.bodies].index(name)
+
+    def body(self, name: str) -> AnyBody:
+        """The body `name`."""
+        return self.bodies[self.index(name)]
+
+    def view(self, k: int) -> AnyView:
+        """Camera k of the run. Raises UserError where there are fewer."""
+        if k >= len(self.views):
+            raise UserError(f"camera {k} was asked of a scene with {len(self.views)} views")
+        return self.views[k]
