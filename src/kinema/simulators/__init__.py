@@ -11,6 +11,7 @@ from ..core.errors import UserError
 from ..core.rng import stream
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .planar.phyre import Phyre, PhyreAmbiguity
+from .spatial import WORLDS as SPATIAL_WORLDS
 from .spatial import (
     Balloon,
     Box,
@@ -51,7 +52,7 @@ from .world import World
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
 
 _WORLDS: tuple[type[World], ...] = (Uniform, Parabola, Collision, Bounce, Attributes, Spatial, Temporal, Phyre, PhyreAmbiguity)
-SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in _WORLDS}
+SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (*_WORLDS, *SPATIAL_WORLDS)}
 
 __all__ = [
     "EFFECT", "SCENARIOS", "VIOLATIONS", "Attributes", "Balloon", "Bounce", "Box", "Capsule", "Cloth", "Collision", "Compound", "Crane",

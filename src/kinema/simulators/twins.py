@@ -220,6 +220,7 @@ class Twins(World):
 
     def render(self, bodies: Mapping[str, Tensor], fields: Sequence[str] = DEFAULT_DENSE) -> dict[str, Tensor]:
         """Dense truth of these bodies as the scenario's camera sees them."""
+        assert isinstance(self.scenario, Planar | Scenes)
         return self.scenario.render(bodies, fields)
 
     @property

@@ -1,17 +1,19 @@
 """Three-dimensional worlds: scenes of bodies, engines that move them, and a ray-caster that sees everything there is to know."""
 
 from .bodies import KINDS, Balloon, Body, Cloth, Joint, Key, Particles, Rigid, Rope, Soft
-from .drop import Drop
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
+from .physion import Drop
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
 from .shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Sphere
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
+WORLDS: tuple[type[SpatialWorld], ...] = (Drop,)
+
 __all__ = [
-    "KINDS", "MATERIALS", "TEXTURES", "Balloon", "Body", "Box", "Capsule", "Cloth", "Compound", "Crane", "Cylinder", "Dolly", "Drop",
+    "KINDS", "MATERIALS", "TEXTURES", "WORLDS", "Balloon", "Body", "Box", "Capsule", "Cloth", "Compound", "Crane", "Cylinder", "Dolly", "Drop",
     "Failed", "FirstPerson", "Floor", "Heater", "Hull", "Joint", "Key", "Light", "Look", "Orbit", "Particles", "Piece", "Push", "Rigid",
     "Rope", "Run", "Scene", "Sky", "Soft", "SpatialWorld", "Sphere", "Still", "Tracking", "Wind",
 ]  # fmt: skip

@@ -183,7 +183,8 @@ class Rope(Body):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(f"body {self.name!r}: length, radius, density and stiffness", self.length, self.radius, self.density, self.bend, self.twist)
+        positive(f"body {self.name!r}: length, radius and density", self.length, self.radius, self.density)
+        positive(f"body {self.name!r}: bend and twist", self.bend, self.twist)
         if self.segments < 2:
             raise UserError(f"body {self.name!r}: a rope needs at least 2 segments, got {self.segments}")
 

@@ -40,7 +40,7 @@ class Contacts:
     @classmethod
     def none(cls) -> Contacts:
         """No contacts."""
-        return cls(*(np.zeros(shape) for shape in (0, 0)), np.zeros((0, 2), np.int64), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
+        return cls(np.zeros(0), np.zeros(0), np.zeros((0, 2), np.int64), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class Floor:
 
     def __post_init__(self) -> None:
         if self.friction < 0 or not 0 <= self.restitution <= 1:
-            raise UserError(f"the floor's friction must be 0 or more and its restitution 0 to 1, got {self.friction:g}, {self.restitution:g}")
+            found = f"{self.friction:g} and {self.restitution:g}"
+            raise UserError(f"the floor's friction must be 0 or more and its restitution from 0 to 1, got {found}")
 
 
 @part
@@ -126,9 +127,8 @@ class Scene:
         wanted = [("agent", self.agent), ("patient", self.patient)]
         wanted += [("a push", push.body) for push in self.pushes] + [("a view", name) for view in self.views for name in view.bodies]
         wanted += [(f"body {body.name!r}", body.parent) for body in self.bodies if isinstance(body, Rigid)]
-        wanted += [
-            (f"body {body.name!r}", end) for body in self.bodies if isinstance(body, Rope) for end in (body.start, body.end) if end != "world"
-        ]
+        ropes = [body for body in self.bodies if isinstance(body, Rope)]
+        wanted += [(f"body {rope.name!r}", end) for rope in ropes for end in (rope.start, rope.end) if end != "world"]
         for who, name in wanted:
             if name is not None and name not in names:
                 raise UserError(f"{who} names body {name!r}, which the scene does not have; it has {', '.join(names)}")

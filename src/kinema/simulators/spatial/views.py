@@ -130,7 +130,8 @@ def _still(view: Still, times: Array, course: Course) -> Array:
 def _orbit(view: Orbit, times: Array, course: Course) -> Array:
     angle = np.radians(view.start + view.rate * times)
     target = np.tile(view.target, (len(times), 1))
-    return look_at(target + np.stack([view.radius * np.cos(angle), view.radius * np.sin(angle), np.full_like(angle, view.height)], -1), target)
+    around = np.stack([view.radius * np.cos(angle), view.radius * np.sin(angle), np.full_like(angle, view.height)], -1)
+    return look_at(target + around, target)
 
 
 def _dolly(view: Dolly, times: Array, course: Course) -> Array:

@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -145,4 +145,4 @@ def _run(scene: str, frames: int, dt: float) -> Run:
     """A run is simulated once for all its cameras."""
     run = simulate(_read(scene), np.arange(frames, dtype=np.float64) * dt)
     run.check()
-    return cast(Run, run)
+    return run

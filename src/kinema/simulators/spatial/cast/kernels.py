@@ -149,7 +149,7 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
             h.n = wp.vec3(0.0, 0.0, 1.0)
     if w.prims > 0:
         query = wp.bvh_query_ray(w.tree[f], o, d)
-        i = 0
+        i = int(0)
         while wp.bvh_query_next(query, i, h.t):
             back = wp.transform_inverse(w.pose[f, i])
             t, n = solid(w.kind[i], w.size[i], wp.transform_point(back, o), wp.transform_vector(back, d), h.t)
@@ -176,7 +176,7 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
                 h.n = -h.n
     if w.balls > 0:
         near = wp.bvh_query_ray(w.ball_tree[f], o, d)
-        j = 0
+        j = int(0)
         while wp.bvh_query_next(near, j, h.t):
             oo = o - w.place[f, j]
             r = w.radius[j]
@@ -240,7 +240,7 @@ def albedo(s: Shading, look: int, p: wp.vec3):
     """Colour of a surface at a point of its own axes."""
     q = p / s.scale[look] + s.shift[look]
     kind = s.texture[look]
-    mix = 0.0
+    mix = float(0.0)
     if kind == 1:
         mix = float((int(wp.floor(q[0] + 1.0e-3)) + int(wp.floor(q[1] + 1.0e-3)) + int(wp.floor(q[2] + 1.0e-3))) & 1)
     elif kind == 2:

@@ -7,14 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...core.config import part
-from ...core.errors import UserError
-from .bodies import Rigid
-from .looks import Look
-from .scene import Scene
-from .shapes import Box, Capsule, Cylinder, Sphere
-from .views import Orbit, Still
-from .world import SpatialWorld
+from ....core.config import part
+from ....core.errors import UserError
+from .. import styles
+from ..bodies import Rigid
+from ..scene import Scene
+from ..shapes import Box, Capsule, Cylinder, Sphere
+from ..world import SpatialWorld
 
 
 @part
@@ -34,11 +33,12 @@ class Drop(SpatialWorld):
         """The scene of run `index` of the stream."""
         bodies = []
         for k in range(int(rng.integers(4, 8))):
-            shape = [Box((0.2, 0.3, 0.25)), Sphere(0.12), Capsule(0.08, 0.3), Cylinder(0.1, 0.25)][k % 4]
+            shape = (Box((0.2, 0.3, 0.25)), Sphere(0.12), Capsule(0.08, 0.3), Cylinder(0.1, 0.25))[k % 4]
             spot = (float(rng.uniform(-0.6, 0.6)), float(rng.uniform(-0.6, 0.6)), float(0.3 + 0.25 * k))
-            color = tuple(int(c) for c in rng.integers(40, 256, 3))
-            turn = rng.normal(size=4)
-            turn = tuple(float(x) for x in turn / np.linalg.norm(turn))
-            look = Look(color=color, texture=("plain", "checker", "stripes", "wood")[k % 4])  # type: ignore[arg-type]
-            bodies.append(Rigid(name=f"body{k}", shape=shape, position=spot, rotation=turn, look=look))  # type: ignore[arg-type]
-        return Scene(tuple(bodies), views=(Still(), Orbit()), agent="body1", patient="body0", text="Things fall onto the floor.")
+            turn = styles.rotation(rng)
+            bodies.append(Rigid(name=f"body{k}", shape=shape, position=spot, rotation=turn, look=styles.look(rng)))
+        floor, light, sky = styles.surroundings(rng)
+        views = styles.views(rng, target=(0.0, 0.0, 0.3), extent=0.8)
+        return Scene(
+            tuple(bodies), floor=floor, light=light, sky=sky, views=views, agent="body1", patient="body0", text="Things fall onto the floor."
+        )

@@ -1,0 +1,3 @@
+"""A road seen from a car that is driven."""
+
+__all__: list[str] = []
