@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from ...core.errors import UserError
 from .bodies import Particles
+from .change import Change
 from .run import Run
 from .scene import Scene
 
 
-def simulate(scene: Scene, times: NDArray[np.float64]) -> Run:
-    """The run of a scene, its states at `times` [t] s, which rise from 0.
+def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
+    """The run of a scene, its states at `times` [t] s, which rise from 0 in equal steps; `change` breaks a law on the way.
 
     Raises Failed where it explodes, UserError where the extra `spatial` is not installed.
     """
@@ -20,10 +21,10 @@ def simulate(scene: Scene, times: NDArray[np.float64]) -> Run:
         if any(isinstance(body, Particles) for body in scene.bodies):
             from .mpm import simulate as flowing
 
-            return flowing(scene, times)
+            return flowing(scene, times, change)
         from .mujoco import simulate as solid
 
-        return solid(scene, times)
+        return solid(scene, times, change)
     except ModuleNotFoundError as error:
         raise missing(error) from None
 

@@ -42,14 +42,14 @@ def views(rng: np.random.Generator, target: Vector, extent: float, body: str | N
     found: list[AnyView] = []
     for base in (-90.0, -30.0, -150.0):
         angle, far = np.radians(base + rng.uniform(-15, 15)), extent * rng.uniform(3.2, 4.0)
-        eye = np.array(target) + [far * np.cos(angle), far * np.sin(angle), far * rng.uniform(0.3, 0.6)]
-        found.append(Still(eye=vector(eye), target=target, fov=45.0))
+        offset = np.array([far * np.cos(angle), far * np.sin(angle), far * rng.uniform(0.3, 0.6)])
+        found.append(Still(eye=vector(np.array(target) + offset), target=target, fov=45.0))
     far = round(float(extent * rng.uniform(3.2, 4.0)), 4)
     eye = (target[0], target[1] - far, target[2] + far * 0.4)
     moving: list[AnyView] = [
-        Orbit(target=target, radius=far, height=round(far * 0.4, 4), start=round(float(rng.uniform(-120, -60)), 2), rate=round(float(rng.uniform(8, 25)), 2)),
-        Dolly(eye=eye, target=target, velocity=(round(float(rng.uniform(-0.4, 0.4) * extent), 4), round(float(rng.uniform(-0.2, 0.4) * extent), 4), 0.0)),
-        Crane(eye=eye, target=target, rate=round(float(rng.uniform(0.2, 0.6) * extent), 4)),
+        Orbit(target=target, radius=far, height=round(far * 0.4, 4), start=_draw(rng, -120, -60), rate=_draw(rng, 8, 25)),
+        Dolly(eye=eye, target=target, velocity=(_draw(rng, -0.4 * extent, 0.4 * extent), _draw(rng, -0.2 * extent, 0.4 * extent), 0.0)),
+        Crane(eye=eye, target=target, rate=_draw(rng, 0.2 * extent, 0.6 * extent)),
     ]
     if body is not None:
         moving.append(Tracking(body=body, offset=(0.0, -far, round(far * 0.4, 4))))
@@ -67,6 +67,10 @@ def vector(values: np.ndarray) -> Vector:
     """Three numbers, rounded to 0.1 mm, as a scene holds them."""
     x, y, z = (round(float(value), 4) for value in values)
     return (x, y, z)
+
+
+def _draw(rng: np.random.Generator, low: float, high: float) -> float:
+    return round(float(rng.uniform(low, high)), 4)
 
 
 def _color(channels: np.ndarray) -> tuple[int, int, int]:

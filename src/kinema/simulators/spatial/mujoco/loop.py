@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..change import Change
 from ..run import Run
 from ..scene import Scene
 from .model import model
@@ -14,7 +15,7 @@ from .model import model
 STEP = 0.004  # s
 
 
-def simulate(scene: Scene, times: NDArray[np.float64]) -> Run:
+def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
     """The run of a scene whose bodies hold together."""
     import mujoco
 
