@@ -46,7 +46,8 @@ from .spatial import (
     Tracking,
     Wind,
 )  # fmt: skip
-from .twins import EFFECT, VIOLATIONS, Twins
+from .pairs import EFFECT, Pairs
+from .twins import VIOLATIONS, Twins
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes

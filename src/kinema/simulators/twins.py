@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.clip import Clip
 from ..core.config import part
 from ..core.errors import UserError
+from .pairs import Pairs, Violation, check_pair, effect, seen_enough
 from .planar import altered as planar
 from .planar.phyre import altered as scenes
 from .planar.phyre.shapes import SHAPES as OF_PHYRE
@@ -22,13 +23,9 @@ from .planar.phyre.world import Scenes
 from .planar.render import DENSE
 from .planar.scenario import DEFAULT_DENSE, Planar
 from .planar.shapes import PUBLISHED, SHAPES, Outline
-from .world import World
 
-EFFECT = 0.05  # of the image's width: the side of a square of as many pixels as must differ between the twins soon after
-_LEVELS = 32  # by which a pixel of the two must differ, of 255
-_PLANS, _SCENES, _SPOTS = 12, 40, 50  # tries for a violation in a scene, for a scene, for a free spot
+_PLANS, _SPOTS = 12, 50  # tries for a violation in a scene, for a free spot
 
-Violation = dict[str, Any]
 Bools = NDArray[np.bool_]
 Draw = Callable[["Family", Clip, Sequence[int], np.random.Generator], Violation | None]
 
@@ -128,8 +125,8 @@ VIOLATIONS: dict[str, Draw] = {draw.__name__: draw for draw in (vanish, teleport
 
 
 @part
-class Twins(World):
-    """Pairs of clips of a scenario: clip 2i is possible, clip 2i + 1 the same with one thing in it that cannot be.
+class Twins(Pairs):
+    """Pairs of clips of a planar scenario: clip 2i is possible, clip 2i + 1 the same with one thing in it that cannot be.
 
     The violations take turns from pair to pair (see `VIOLATIONS`). Both clips share every frame before the violation, the
     caption and the camera; `meta["possible"]` says which is which, and in both `meta["violation"]` says what happens in the
@@ -144,53 +141,13 @@ class Twins(World):
     as hidden there. Scenes that offer no such violation are drawn again.
     """
 
-    name = "twins"
-    splits: ClassVar[Mapping[str, Any]] = {}
+    kinds: ClassVar[tuple[str, ...]] = tuple(VIOLATIONS)
     dense: ClassVar[tuple[str, ...]] = DENSE
     default_dense: ClassVar[tuple[str, ...]] = DEFAULT_DENSE
 
-    scenario: World = field(kw_only=False)
-    violations: tuple[str, ...] = ("vanish",)
-    context: int = 4
-    after: int = 4
-    size: int = field(init=False)
-    num_frames: int = field(init=False)
-    dt: float = field(init=False)
-    fps: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        for key in ("size", "num_frames", "dt", "fps"):
-            object.__setattr__(self, key, getattr(self.scenario, key))
+    def _check_scenario(self) -> None:
         if not isinstance(self.scenario, tuple(family.world for family in FAMILIES)):
             raise UserError(f"twins: there are none of {self.scenario.name}")
-        for kind in self.violations:
-            if kind not in VIOLATIONS:
-                raise UserError(f"twins: there is no violation {kind!r}; there are {', '.join(VIOLATIONS)}")
-        if not self.violations:
-            raise UserError(f"twins: violations names none of {', '.join(VIOLATIONS)}")
-        if self.context < 1 or self.after < 1 or self.context + self.after > self.num_frames:
-            raise UserError(
-                f"twins: {self.num_frames} frames do not hold a context of {self.context} and {self.after} after the violation,"
-                " each of which must be at least 1"
-            )
-
-    def split(self, name: str) -> Self:
-        """Twins of the same scenario drawing from its split."""
-        return replace(self, scenario=self.scenario.split(name))
-
-    def sample(self, rng: np.random.Generator, index: int = 0) -> dict[str, Any]:
-        """Parameters of clip `index`: those of the scene, the violation, and whether it is the possible one."""
-        kind = self.violations[index // 2 % len(self.violations)]
-        for _ in range(_SCENES):
-            scene = self.scenario.sample(rng, index // 2)
-            violation = self._violation(kind, self._possible(scene), rng)
-            if violation is not None:
-                return {"scene": scene, "violation": violation, "possible": index % 2 == 0}
-        what = "no two bodies meet" if kind == "pass_through" else "no body can be seen to do so"
-        raise UserError(
-            f"twins: found no place for {kind!r} in {_SCENES} scenes of {self.scenario.name}: {what} between frames {self.context} and"
-            f" {self.num_frames - self.after}"
-        )
 
     def simulate(self, params: Mapping[str, Any], rng: np.random.Generator, fields: Sequence[str] | None = None) -> Clip:
         """One of the two clips of these parameters, with `fields` of its dense truth (all but backward flow unless said otherwise).
@@ -198,9 +155,7 @@ class Twins(World):
         Raises UserError where a parameter is missing or a field unknown.
         """
         del rng  # what is left to chance is in the parameters
-        for key in ("scene", "violation", "possible"):
-            if key not in params:
-                raise UserError(f"twins: the parameters lack {key!r}; there are {', '.join(params) or 'none'}")
+        check_pair(params)
         clip = self._possible(params["scene"])
         violation, possible = dict(params["violation"]), bool(params["possible"])
         if not possible:
@@ -208,11 +163,6 @@ class Twins(World):
         dense = self.render(clip.bodies, DEFAULT_DENSE if fields is None else fields)
         meta = {**clip.meta, "scenario": json.loads(self.as_json), "params": dict(params), "possible": possible, "violation": violation}
         return clip.replace(meta=meta, **dense)
-
-    @property
-    def alike(self) -> int:
-        """Two: the clips of a pair."""
-        return 2
 
     def again(self, clip: Clip, fields: Sequence[str]) -> dict[str, Tensor]:
         """Dense truth of a clip's states."""
@@ -233,26 +183,24 @@ class Twins(World):
         clip = self.scenario.simulate(scene, np.random.default_rng(0), ())
         return clip.replace(bodies=self._family.marked(clip.bodies))
 
-    def _violation(self, kind: str, clip: Clip, rng: np.random.Generator) -> Violation | None:
-        """A violation of this kind that can be seen in the clip; None where some tries found none."""
-        frames = range(self.context, self.num_frames - self.after + 1)
+    def _found(self, kind: str, scene: Mapping[str, Any], rng: np.random.Generator) -> Violation | None:
+        clip = self._possible(scene)
         for _ in range(_PLANS):
-            plan = VIOLATIONS[kind](self._family, clip, frames, rng)
+            plan = VIOLATIONS[kind](self._family, clip, self._frames, rng)
             if plan is not None:
                 plan = {"kind": kind, **plan}
-                effect = self._effect(clip, plan)
-                if effect >= EFFECT * self.size:
-                    return {**plan, "effect": round(effect, 2)}
+                side = self._effect(clip, plan)
+                if seen_enough(side, self.size):
+                    return {**plan, "effect": round(side, 2)}
         return None
 
     def _effect(self, clip: Clip, plan: Violation) -> float:
         """The side in px of a square of as many pixels as differ between the twins in the frame, soon after, in which most do."""
         twin, soon = self._family.altered(self.scenario, clip, plan)["bodies"], slice(plan["frame"], plan["frame"] + self.after)
         ours, theirs = (
-            self.render({key: value[soon] for key, value in bodies.items()}, ("rgb",))["rgb"].short() for bodies in (clip.bodies, twin)
+            self.render({key: value[soon] for key, value in bodies.items()}, ("rgb",))["rgb"] for bodies in (clip.bodies, twin)
         )
-        differ = ((ours - theirs).abs().amax(1) > _LEVELS).sum((1, 2))
-        return math.sqrt(int(differ.max()))
+        return effect(ours, theirs)
 
 
 def _inside(clip: Clip) -> Bools:
