@@ -38,6 +38,8 @@ class World:
     ball_look: wp.array(dtype=int)
     ball_rest: wp.array(dtype=wp.vec3)
     ball_tree: wp.array(dtype=wp.uint64)
+    visible: wp.array2d(dtype=wp.uint8)
+    cut: wp.array2d(dtype=wp.uint8)
 
 
 @wp.struct
@@ -151,6 +153,8 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
         query = wp.bvh_query_ray(w.tree[f], o, d)
         i = int(0)
         while wp.bvh_query_next(query, i, h.t):
+            if w.visible[f, w.body[i]] == wp.uint8(0):
+                continue
             back = wp.transform_inverse(w.pose[f, i])
             t, n = solid(w.kind[i], w.size[i], wp.transform_point(back, o), wp.transform_vector(back, d), h.t)
             if t < h.t:
@@ -178,6 +182,8 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
         near = wp.bvh_query_ray(w.ball_tree[f], o, d)
         j = int(0)
         while wp.bvh_query_next(near, j, h.t):
+            if w.visible[f, w.ball_body[j]] == wp.uint8(0):
+                continue
             oo = o - w.place[f, j]
             r = w.radius[j]
             along = wp.dot(oo, d)
@@ -190,6 +196,27 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
                     h.idx = j
                     h.n = (oo + d * t) / r
     return h
+
+
+@wp.func
+def owner(w: World, h: Hit):
+    """Number of the body that was hit, from 1; 0 for the floor and nothing."""
+    if h.kind == PRIMITIVE:
+        return w.body[h.idx] + 1
+    if h.kind == TRIANGLE:
+        return w.face_body[h.idx] + 1
+    if h.kind == BALL:
+        return w.ball_body[h.idx] + 1
+    return 0
+
+
+@wp.func
+def torn(w: World, h: Hit, f: int, g: int):
+    """Whether the body at frame g is not the one it was at f, its neighbour, or not there: then nothing of it goes over."""
+    body = owner(w, h)
+    if body == 0 or wp.abs(f - g) != 1:
+        return False
+    return w.cut[wp.max(f, g), body - 1] != wp.uint8(0) or w.visible[g, body - 1] == wp.uint8(0)
 
 
 @wp.func
@@ -209,15 +236,18 @@ def carry(w: World, h: Hit, p: wp.vec3, f: int, g: int):
 
 
 @wp.func
-def owner(w: World, h: Hit):
-    """Number of the body that was hit, from 1; 0 for the floor and nothing."""
-    if h.kind == PRIMITIVE:
-        return w.body[h.idx] + 1
-    if h.kind == TRIANGLE:
-        return w.face_body[h.idx] + 1
-    if h.kind == BALL:
-        return w.ball_body[h.idx] + 1
-    return 0
+def there(w: World, h: Hit, g: int):
+    """Whether the body that was hit is there at frame g."""
+    body = owner(w, h)
+    return body == 0 or w.visible[g, body - 1] != wp.uint8(0)
+
+
+@wp.func
+def sees(w: World, g: int, eye: wp.vec3, p: wp.vec3):
+    """Whether nothing is between the eye and a point of a surface at frame g."""
+    sight = p - eye
+    far = wp.length(sight)
+    return trace(w, g, eye, sight / far, far - (1.0e-3 + 1.0e-4 * far)).kind == NOTHING
 
 
 @wp.func
@@ -293,7 +323,9 @@ def step(w: World, views: wp.array(dtype=wp.transform), focal: float, cx: float,
     if h.kind == NOTHING:
         far = wp.transform_vector(back, d)
         return wp.vec3(focal * far[0] / far[2] + cx, focal * far[1] / far[2] + cy, far[2]), p
-    moved = carry(w, h, p, f, g)
+    moved = p
+    if not torn(w, h, f, g):
+        moved = carry(w, h, p, f, g)
     at = wp.transform_point(back, moved)
     return wp.vec3(focal * at[0] / at[2] + cx, focal * at[1] / at[2] + cy, at[2]), moved
 
@@ -334,9 +366,7 @@ def truth(
         else:
             scene_flow[k, y, x] = wp.transform_vector(back, moved - p)
             if not gone:
-                sight = moved - eye
-                far = wp.length(sight)
-                gone = trace(w, f + 1, eye, sight / far, far - (1.0e-3 + 1.0e-4 * far)).kind != NOTHING
+                gone = not there(w, h, f + 1) or torn(w, h, f, f + 1) or not sees(w, f + 1, eye, moved)
         if gone:
             hidden[k, y, x] = wp.uint8(1)
 
@@ -364,3 +394,38 @@ def picture(
     rgb[k, y, x] = wp.vec3ub(
         wp.uint8(wp.pow(light[0], e) * 255.0 + 0.5), wp.uint8(wp.pow(light[1], e) * 255.0 + 0.5), wp.uint8(wp.pow(light[2], e) * 255.0 + 0.5)
     )
+
+
+@wp.kernel
+def pick(
+    w: World, frame: wp.array(dtype=int), origin: wp.array(dtype=wp.vec3), direction: wp.array(dtype=wp.vec3), hit: wp.array(dtype=Hit),
+    point: wp.array(dtype=wp.vec3), ids: wp.array(dtype=int),
+):  # fmt: skip
+    """What rays hit, each at its own frame; the id -1 is nothing."""
+    i = wp.tid()
+    h = trace(w, frame[i], origin[i], direction[i], FAR)
+    hit[i] = h
+    point[i] = origin[i] + direction[i] * h.t
+    ids[i] = owner(w, h)
+    if h.kind == NOTHING:
+        ids[i] = -1
+
+
+@wp.kernel
+def pursue(
+    w: World, views: wp.array(dtype=wp.transform), focal: float, cx: float, cy: float, width: float, height: float,
+    frame: wp.array(dtype=int), hit: wp.array(dtype=Hit), point: wp.array(dtype=wp.vec3),
+    track: wp.array2d(dtype=wp.vec3), seen: wp.array2d(dtype=wp.uint8),
+):  # fmt: skip
+    """Points of surfaces at every frame, and whether the camera sees them there."""
+    g, i = wp.tid()
+    moved = carry(w, hit[i], point[i], frame[i], g)
+    track[g, i] = moved
+    at = wp.transform_point(wp.transform_inverse(views[g]), moved)
+    if at[2] > 0.0 and there(w, hit[i], g):
+        u = focal * at[0] / at[2] + cx
+        v = focal * at[1] / at[2] + cy
+        if u >= 0.0 and v >= 0.0 and u < width and v < height:
+            eye = wp.transform_get_translation(views[g])
+            if sees(w, g, eye, moved):
+                seen[g, i] = wp.uint8(1)

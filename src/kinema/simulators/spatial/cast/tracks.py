@@ -4,15 +4,90 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ....core.camera import Camera
+from ....core.rng import stream
 from ..run import Run
 from ..scene import Scene
+from .device import device, warp
+from .geometry import Geometry, geometry
+from .stage import stage, views_of
+
+GRID = 32  # rays to each side of a frame that look for points
+Floats = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 
 
-def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> dict[str, NDArray[Any]]:
-    """`tracks` [t,n,3] m of surface points that the camera sees at some time, `track_visible` [t,n] whether it does, `track_ids`
-    [t,n] of their bodies."""
-    del scene, run, camera, size, count
-    return {}
+def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arrays:
+    """`tracks` [t,n,3] m of `count` surface points that the camera sees at some time, spread evenly over the bodies it sees;
+    `track_visible` [t,n] whether it sees them; `track_ids` [t,n] of their bodies, as in the segmentation.
+
+    Where no body is ever seen they are points of the floor; where that is not seen either, points of the bodies.
+    """
+    wp = warp()
+    from .kernels import Hit, pick, pursue
+
+    rng, frames = stream("tracks", count), len(run.times)
+    with wp.ScopedDevice(device()):
+        shape = geometry(scene, run)
+        world, keep = stage(shape, scene, run)
+        for rays in (_through(camera, size, rng), _onto(shape, rng)):
+            frame, origin, direction = (wp.array(array, dtype=kind) for array, kind in zip(rays, (int, wp.vec3, wp.vec3), strict=True))
+            total = len(rays[0])
+            hits, points, ids = wp.empty(total, dtype=Hit), wp.empty(total, dtype=wp.vec3), wp.empty(total, dtype=int)
+            wp.launch(pick, total, [world, frame, origin, direction, hits, points, ids])
+            chosen = _spread(ids.numpy(), count, rng)
+            if len(chosen):
+                break
+        k = camera.intrinsics[0].numpy()
+        lens = (float(k[0, 0]), float(k[0, 2]), float(k[1, 2]), float(size), float(size))
+        start = wp.array(rays[0][chosen], dtype=int)
+        hit, point = wp.array(hits.numpy()[chosen], dtype=Hit), wp.array(points.numpy()[chosen], dtype=wp.vec3)
+        track, seen = wp.empty((frames, count), dtype=wp.vec3), wp.zeros((frames, count), dtype=wp.uint8)
+        views = wp.array(views_of(camera), dtype=wp.transform)
+        wp.launch(pursue, (frames, count), [world, views, *lens, start, hit, point, track, seen])
+        owners = np.tile(ids.numpy()[chosen].astype(np.int64), (frames, 1))
+        found = {"tracks": track.numpy().copy(), "track_visible": seen.numpy().astype(bool), "track_ids": owners}
+        del keep
+    return found
+
+
+def _through(camera: Camera, size: int, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
+    """Rays through the image, one anywhere in each cell of a grid, at every frame: frame, origin, direction."""
+    frames = len(camera.pose)
+    cell = np.stack(np.meshgrid(np.arange(GRID), np.arange(GRID)), -1).reshape(1, -1, 2)
+    pixel = (cell + rng.random((frames, GRID * GRID, 2))) * (size / GRID)
+    k, pose = camera.intrinsics.numpy(), camera.pose.numpy()
+    local = np.concatenate([(pixel - k[:, None, :2, 2]) / k[:, None, [0, 1], [0, 1]], np.ones((*pixel.shape[:2], 1))], -1)
+    local /= np.linalg.norm(local, axis=-1, keepdims=True)
+    direction = np.einsum("tij,tni->tnj", pose[:, :3, :3], local)
+    origin = -np.einsum("tij,ti->tj", pose[:, :3, :3], pose[:, :3, 3])
+    frame = np.repeat(np.arange(frames), GRID * GRID)
+    return frame, origin[frame], direction.reshape(-1, 3)
+
+
+def _onto(g: Geometry, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
+    """Rays from above onto the bodies at the first frame."""
+    targets = np.concatenate([g.pose[0, :, :3], g.mesh[0], g.balls[0]]).astype(float)
+    target = targets[rng.integers(len(targets), size=GRID * GRID)]
+    up = rng.normal(size=target.shape)
+    up[:, 2] = np.abs(up[:, 2]) + 0.1
+    up /= np.linalg.norm(up, axis=-1, keepdims=True)
+    return np.zeros(len(target), int), target + 10.0 * up, -up
+
+
+def _spread(ids: NDArray[np.int32], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which `count` rays to keep: of every body that was hit as many as of any other, while it has them; none if all missed."""
+    order = rng.permutation(len(ids))
+    seen = ids[order]
+    order = order[seen > 0] if (seen > 0).any() else order[seen == 0]
+    if not len(order):
+        return np.zeros(0, np.int64)
+    rank = np.zeros(len(order), np.int64)
+    for body in np.unique(ids[order]):
+        own = ids[order] == body
+        rank[own] = np.arange(own.sum())
+    order = order[np.argsort(rank, kind="stable")]
+    return np.asarray(np.resize(order, count))
