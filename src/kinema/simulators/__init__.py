@@ -9,10 +9,11 @@ from ..core.clip import Clip
 from ..core.config import from_json, name_of
 from ..core.errors import UserError
 from ..core.rng import stream
+from .pairs import EFFECT, Pairs
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .planar.phyre import Phyre, PhyreAmbiguity
-from .spatial import WORLDS as SPATIAL_WORLDS
 from .spatial import (
+    SPATIAL_VIOLATIONS,
     Balloon,
     Box,
     Capsule,
@@ -40,27 +41,80 @@ from .spatial import (
     Scene,
     Sky,
     Soft,
+    SpatialTwins,
     SpatialWorld,
     Sphere,
     Still,
     Tracking,
     Wind,
 )  # fmt: skip
-from .pairs import EFFECT, Pairs
+from .spatial import WORLDS as SPATIAL_WORLDS
 from .twins import VIOLATIONS, Twins
 from .world import World
 
 VERSION = 1  # of the closed-form worlds' pixels and numbers; raised when the same seed gives other bytes
+SPATIAL_VERSION = 1  # of the spatial worlds' scenes, physics and pixels
 
 _WORLDS: tuple[type[World], ...] = (Uniform, Parabola, Collision, Bounce, Attributes, Spatial, Temporal, Phyre, PhyreAmbiguity)
 SCENARIOS: dict[str, type[World]] = {cls.name: cls for cls in (*_WORLDS, *SPATIAL_WORLDS)}
 
 __all__ = [
-    "EFFECT", "SCENARIOS", "VIOLATIONS", "Attributes", "Balloon", "Bounce", "Box", "Capsule", "Cloth", "Collision", "Compound", "Crane",
-    "Cylinder", "Dolly", "Drop", "Failed", "FirstPerson", "Floor", "Grid", "Heater", "Hull", "Joint", "Key", "Light", "Look", "Orbit",
-    "Parabola", "Particles", "Phyre", "PhyreAmbiguity", "Piece", "Push", "Rigid", "Rope", "Scene", "Sky", "Soft", "Spatial",
-    "SpatialWorld", "Sphere", "Still", "Temporal", "Tracking", "Twins", "Uniform", "Wind", "World", "make", "rebuild", "remake", "scenario",
-]  # fmt: skip
+    "EFFECT",
+    "SCENARIOS",
+    "SPATIAL_VIOLATIONS",
+    "VIOLATIONS",
+    "Attributes",
+    "Balloon",
+    "Bounce",
+    "Box",
+    "Capsule",
+    "Cloth",
+    "Collision",
+    "Compound",
+    "Crane",
+    "Cylinder",
+    "Dolly",
+    "Drop",
+    "Failed",
+    "FirstPerson",
+    "Floor",
+    "Grid",
+    "Heater",
+    "Hull",
+    "Joint",
+    "Key",
+    "Light",
+    "Look",
+    "Orbit",
+    "Pairs",
+    "Parabola",
+    "Particles",
+    "Phyre",
+    "PhyreAmbiguity",
+    "Piece",
+    "Push",
+    "Rigid",
+    "Rope",
+    "Scene",
+    "Sky",
+    "Soft",
+    "Spatial",
+    "SpatialTwins",
+    "SpatialWorld",
+    "Sphere",
+    "Still",
+    "Temporal",
+    "Tracking",
+    "Twins",
+    "Uniform",
+    "Wind",
+    "World",
+    "make",
+    "rebuild",
+    "remake",
+    "scenario",
+    "twins",
+]
 
 
 def scenario(name: str, **fields: Any) -> World:
@@ -74,6 +128,15 @@ def scenario(name: str, **fields: Any) -> World:
     return world
 
 
+def twins(world: World, **fields: Any) -> Pairs:
+    """Possible/impossible pairs of a scenario's clips, `Twins` of planar and `SpatialTwins` of spatial ones.
+
+    >>> twins(scenario("uniform"), violations=("vanish",)).kinds
+    ('vanish', 'teleport', 'speed', 'shape', 'colour', 'pass_through')
+    """
+    return SpatialTwins(world, **fields) if isinstance(world, SpatialWorld) else Twins(world, **fields)
+
+
 def rebuild(data: Any, where: str) -> World:
     """The scenario that was written to JSON as `data`. Raises UserError, naming `where` it was read, if that is none."""
     world = from_json(data, where)
@@ -85,8 +148,9 @@ def rebuild(data: Any, where: str) -> World:
 def make(world: World, seed: int, index: int, fields: Sequence[str] | None = None) -> Clip:
     """Clip `index` of a scenario's stream `seed`, bit for bit the same in every process.
 
-    `fields` names the dense truth to render (rgb, segmentation, flow, backward_flow, occlusion); None gives all but the
-    backward flow. Bodies, contacts, energy, camera and caption always come.
+    `fields` names the dense truth to render (rgb, segmentation, flow, backward_flow, occlusion; of spatial worlds depth,
+    scene_flow and normals too); None gives all, of planar worlds all but the backward flow. Bodies, contacts, energy, camera
+    and caption always come.
 
     >>> clip = make(scenario("uniform", size=32), seed=0, index=7)
     >>> list(clip.rgb.shape), list(clip.flow.shape)
@@ -94,9 +158,10 @@ def make(world: World, seed: int, index: int, fields: Sequence[str] | None = Non
     """
     rng = stream(world.name, seed, index // world.alike)
     clip = world.simulate(world.sample(rng, index), rng, fields)
-    clip.meta.update(seed=seed, index=index, versions={"planar": VERSION})
-    if world.alike > 1:
-        clip.meta["run"] = f"{world.name}-{seed}-{index // world.alike}"
+    spatial = isinstance(world, SpatialWorld | SpatialTwins)
+    clip.meta.update(seed=seed, index=index, versions={"spatial": SPATIAL_VERSION} if spatial else {"planar": VERSION})
+    if isinstance(world, SpatialWorld):
+        clip.meta["run"] = f"{world.name}-{seed}-{index // world.cameras}"
     return clip
 
 

@@ -7,13 +7,51 @@ from .physion import Drop
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
 from .shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Sphere
+from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
 WORLDS: tuple[type[SpatialWorld], ...] = (Drop,)
 
 __all__ = [
-    "KINDS", "MATERIALS", "TEXTURES", "WORLDS", "Balloon", "Body", "Box", "Capsule", "Cloth", "Compound", "Crane", "Cylinder", "Dolly", "Drop",
-    "Failed", "FirstPerson", "Floor", "Heater", "Hull", "Joint", "Key", "Light", "Look", "Orbit", "Particles", "Piece", "Push", "Rigid",
-    "Rope", "Run", "Scene", "Sky", "Soft", "SpatialWorld", "Sphere", "Still", "Tracking", "Wind",
-]  # fmt: skip
+    "KINDS",
+    "MATERIALS",
+    "SPATIAL_VIOLATIONS",
+    "TEXTURES",
+    "WORLDS",
+    "Balloon",
+    "Body",
+    "Box",
+    "Capsule",
+    "Cloth",
+    "Compound",
+    "Crane",
+    "Cylinder",
+    "Dolly",
+    "Drop",
+    "Failed",
+    "FirstPerson",
+    "Floor",
+    "Heater",
+    "Hull",
+    "Joint",
+    "Key",
+    "Light",
+    "Look",
+    "Orbit",
+    "Particles",
+    "Piece",
+    "Push",
+    "Rigid",
+    "Rope",
+    "Run",
+    "Scene",
+    "Sky",
+    "Soft",
+    "SpatialTwins",
+    "SpatialWorld",
+    "Sphere",
+    "Still",
+    "Tracking",
+    "Wind",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,10 @@ def matter(body: AnyBody) -> Matter:
     """
     if isinstance(body, Cloth):
         return _sheet(body)
+    if isinstance(body, Soft):
+        return _block(body)
+    if isinstance(body, Balloon):
+        return _icosphere(body)
     if isinstance(body, Particles):
         return Matter(_filling(body), np.zeros((0, 3), np.int64))
     return _NOTHING
@@ -44,7 +49,7 @@ def matter(body: AnyBody) -> Matter:
 def extent(body: AnyBody) -> Floats:
     """The size [3] m of the box about a body in its own axes."""
     if isinstance(body, Rigid):
-        corners = np.concatenate([_corners(placed.solid, placed.position, placed.rotation) for placed in pieces(body.shape)])
+        points = corners(body)
     elif isinstance(body, Rope):
         return np.array([body.length, 2 * body.radius, 2 * body.radius])
     elif isinstance(body, Balloon):
@@ -52,8 +57,13 @@ def extent(body: AnyBody) -> Floats:
     elif isinstance(body, Soft | Particles):
         return np.array(body.size)
     else:
-        corners = matter(body).points
-    return np.asarray(corners.max(0) - corners.min(0))
+        points = matter(body).points
+    return np.asarray(points.max(0) - points.min(0))
+
+
+def corners(body: Rigid) -> Floats:
+    """Corners [k,3] m of boxes that together hold a rigid body, in its own axes."""
+    return np.concatenate([_corners(placed.solid, placed.position, placed.rotation) for placed in pieces(body.shape)])
 
 
 def half(solid: Solid) -> Floats:
@@ -97,6 +107,73 @@ def _sheet(body: Cloth) -> Matter:
     i, j = (k.ravel() for k in np.meshgrid(np.arange(nx - 1), np.arange(ny - 1), indexing="ij"))
     a, b, c, d = i * ny + j, (i + 1) * ny + j, (i + 1) * ny + j + 1, i * ny + j + 1
     return Matter(grid, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]))
+
+
+def _block(body: Soft) -> Matter:
+    """A grid of cells of six tetrahedra each, mapped onto the form. The diagonal that the six share points away from the
+    middle: each then has a vertex inside, and none goes flat where a ball's or cylinder's surface bends."""
+    counts = np.array(body.count)
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in counts), indexing="ij"), -1).reshape(-1, 3)
+    cells = np.stack(np.meshgrid(*(np.arange(n - 1) for n in counts), indexing="ij"), -1).reshape(-1, 3)
+    outward = np.where(2 * cells + 1 >= counts - 1, 1, -1)
+    near = cells + (outward < 0)
+    strides = np.array([counts[1] * counts[2], counts[2], 1])
+    elements = []
+    for order in permutations(range(3)):
+        corners = [near]
+        for axis in order:
+            corners.append(corners[-1] + outward * np.eye(3, dtype=int)[axis])
+        elements.append(np.stack([corner @ strides for corner in corners], 1))
+    tetrahedra = np.concatenate(elements).astype(np.int64)
+    points = _mapped(grid, body.form) * np.array(body.size) / 2
+    a, b, c, d = (points[tetrahedra[:, k]] for k in range(4))
+    inverted = np.einsum("ei,ei->e", np.cross(b - a, c - a), d - a) < 0
+    tetrahedra[inverted] = tetrahedra[inverted][:, [0, 2, 1, 3]]
+    return Matter(points, skin(tetrahedra), smooth=body.form != "box", elements=tetrahedra)
+
+
+def _mapped(grid: Floats, form: str) -> Floats:
+    """Points of the cube from -1 to 1 as those of the ball or cylinder in it: shells stay shells."""
+    axes = {"box": 0, "cylinder": 2, "ball": 3}[form]
+    if not axes:
+        return grid
+    round_ = grid[:, :axes]
+    length = np.linalg.norm(round_, axis=1, keepdims=True)
+    shrunk = round_ * np.abs(round_).max(1, keepdims=True) / np.maximum(length, 1e-12)
+    return np.concatenate([shrunk, grid[:, axes:]], 1)
+
+
+def skin(tetrahedra: Ints) -> Ints:
+    """The triangles [f,3] on the outside of tetrahedra [e,4] of positive volume, wound outwards: those of one tetrahedron only."""
+    faces = tetrahedra[:, [[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]]].reshape(-1, 3)
+    _, first, count = np.unique(np.sort(faces, 1), axis=0, return_index=True, return_counts=True)
+    return np.asarray(faces[np.sort(first[count == 1])])
+
+
+def _icosphere(body: Balloon) -> Matter:
+    golden = (1 + 5**0.5) / 2
+    ring = [(-1, golden), (1, golden), (-1, -golden), (1, -golden)]
+    corners = [(x, y, 0.0) for x, y in ring] + [(0.0, x, y) for x, y in ring] + [(y, 0.0, x) for x, y in ring]
+    points = [np.array(corner) / np.hypot(1, golden) for corner in corners]
+    faces = [
+        (0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2), (10, 7, 6), (7, 1, 8),
+        (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11), (6, 2, 10), (8, 6, 7), (9, 8, 1),
+    ]  # fmt: skip
+    for _ in range(body.subdivisions):
+        halves: dict[tuple[int, int], int] = {}
+        finer = []
+        for face in faces:
+            middle = []
+            for a, b in zip(face, face[1:] + face[:1], strict=True):
+                edge = (min(a, b), max(a, b))
+                if edge not in halves:
+                    halves[edge] = len(points)
+                    points.append((points[a] + points[b]) / np.linalg.norm(points[a] + points[b]))
+                middle.append(halves[edge])
+            (a, b, c), (x, y, z) = face, middle
+            finer += [(a, x, z), (b, y, x), (c, z, y), (x, y, z)]
+        faces = finer
+    return Matter(np.array(points) * body.radius, np.array(faces, np.int64))
 
 
 def _filling(body: Particles) -> Floats:

@@ -70,15 +70,27 @@ class SpatialWorld(World):
         Raises UserError where a parameter is missing or wrong or a field unknown, Failed where the scene cannot be simulated.
         """
         del rng  # what is left to chance is in the parameters
-        scene = self._scene(params)
-        run = _run(json.dumps(params["scene"], sort_keys=True), self.num_frames, self.dt)
-        return self.film(scene, run, params, fields)
+        return self.film(self.scene(params), self.run(params), params, fields)
 
-    def film(self, scene: Scene, run: Run, params: Mapping[str, Any], fields: Sequence[str] | None = None) -> Clip:
-        """The Clip of a run as the camera `params["camera"]` sees it."""
+    def scene(self, params: Mapping[str, Any]) -> Scene:
+        """The scene of these parameters. Raises UserError where it is missing or wrong."""
+        for key in ("scene", "camera"):
+            if key not in params:
+                raise UserError(f"{self.name}: the parameters lack {key!r}; there are {', '.join(params) or 'none'}")
+        return _read(json.dumps(params["scene"], sort_keys=True))
+
+    def run(self, params: Mapping[str, Any]) -> Run:
+        """The run of these parameters. Raises Failed where the scene cannot be simulated."""
+        self.scene(params)
+        return _run(json.dumps(params["scene"], sort_keys=True), self.num_frames, self.dt)
+
+    def film(
+        self, scene: Scene, run: Run, params: Mapping[str, Any], fields: Sequence[str] | None = None, seen: Camera | None = None
+    ) -> Clip:
+        """The Clip of a run as the camera `params["camera"]`, or `seen`, sees it."""
         fields = self.default_dense if fields is None else fields
         self.check_dense(fields)
-        seen = self._camera(scene, run, int(params["camera"]))
+        seen = self._camera(scene, run, int(params["camera"])) if seen is None else seen
         bodies = bodies_of(scene, run)
         return Clip(
             fps=self.fps,
@@ -99,13 +111,7 @@ class SpatialWorld(World):
         """Dense truth of a clip's states as its camera sees them: no engine is needed."""
         self.check_dense(fields)
         run = run_of(clip.bodies, clip.fields.get("vertices"), self._times(clip.num_frames))
-        return self._dense(self._scene(clip.meta["params"]), run, clip.camera, fields)
-
-    def _scene(self, params: Mapping[str, Any]) -> Scene:
-        for key in ("scene", "camera"):
-            if key not in params:
-                raise UserError(f"{self.name}: the parameters lack {key!r}; there are {', '.join(params) or 'none'}")
-        return _read(json.dumps(params["scene"], sort_keys=True))
+        return self._dense(self.scene(clip.meta["params"]), run, clip.camera, fields)
 
     def _camera(self, scene: Scene, run: Run, k: int) -> Camera:
         def course(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
