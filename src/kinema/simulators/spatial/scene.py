@@ -81,15 +81,23 @@ class Push:
 
 @part
 class Heater:
-    """A flat hot plate on the floor under z = `height` m inside `radius` m of (x, y): particles near it warm towards
-    `temperature` C at `rate` 1/s, less with their height above it."""
+    """What warms (or cools) particles towards `temperature` C: dT/dt = `rate` (temperature - T) exp(-d / `reach`), d m from it.
+
+    It is a disc of `radius` m about (x, y) at z = `height`, a hot plate that warms what is above it; or, where `body` names a
+    rigid one, that body's surface. A disc as wide as the scene with a long reach is warm air."""
 
     position: tuple[float, float] = (0.0, 0.0)
     radius: float = 1.0
     height: float = 0.0
+    body: str | None = None
     temperature: float = 200.0
     rate: float = 1.0
     reach: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive("a heater's radius, rate and reach", self.radius, self.rate, self.reach)
+        if not -273.15 <= self.temperature < math.inf:
+            raise UserError(f"a heater's temperature must be -273.15 C or more, got {self.temperature:g}")
 
 
 @part
@@ -97,8 +105,8 @@ class Scene:
     """Bodies, ground, light, air and cameras of one run, in SI units, z up.
 
     `agent` and `patient` name the two bodies of Physion's question, "does the agent touch the patient?". `text` opens the
-    caption. `tags` are labels that outcomes and tables may group by ("category", "complexity"). `step` is the longest step
-    of physics in s (None: the engine's choice).
+    caption. `tags` are labels that outcomes and tables may group by ("category", "complexity"), `drawn` the parameters that were
+    drawn from named ranges. `step` is the longest step of physics in s (None: the engine's choice).
     """
 
     bodies: tuple[Rigid | Cloth | Soft | Rope | Balloon | Particles, ...] = field(kw_only=False)
@@ -114,6 +122,7 @@ class Scene:
     patient: str | None = None
     text: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+    drawn: dict[str, float] = field(default_factory=dict)
     step: float | None = None
 
     def __post_init__(self) -> None:
@@ -127,6 +136,7 @@ class Scene:
         wanted = [("agent", self.agent), ("patient", self.patient)]
         wanted += [("a push", push.body) for push in self.pushes] + [("a view", name) for view in self.views for name in view.bodies]
         wanted += [(f"body {body.name!r}", body.parent) for body in self.bodies if isinstance(body, Rigid)]
+        wanted += [("a heater", heater.body) for heater in self.heaters]
         ropes = [body for body in self.bodies if isinstance(body, Rope)]
         wanted += [(f"body {rope.name!r}", end) for rope in ropes for end in (rope.start, rope.end) if end != "world"]
         for who, name in wanted:
