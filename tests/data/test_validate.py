@@ -26,7 +26,9 @@ from kinema.data.validate import (
 from kinema.simulators import SCENARIOS, Twins, make, scenario
 from kinema.simulators.planar import Planar
 
-WORLDS: list[tuple[str, dict[str, bool]]] = [(name, {}) for name in SCENARIOS]
+from ..worlds import FLAT
+
+WORLDS: list[tuple[str, dict[str, bool]]] = [(name, {}) for name in FLAT]
 WORLDS += [(name, {"box2d_compatible": True}) for name, cls in SCENARIOS.items() if issubclass(cls, Planar)]
 
 

@@ -12,14 +12,16 @@ import torch
 
 from kinema.core import Clip, UserError
 from kinema.core.clip import AXES
-from kinema.simulators import EFFECT, SCENARIOS, VIOLATIONS, Twins, World, make, remake, scenario
+from kinema.simulators import EFFECT, VIOLATIONS, Twins, World, make, remake, scenario
 from kinema.simulators.planar import DENSE, Planar
+
+from ..worlds import FLAT
 
 SIZE, CONTEXT = 64, 4
 CHANGES_AT_ONCE = ("vanish", "teleport", "shape", "colour")  # the others are seen once what was set in motion has moved
 
 
-WORLDS: dict[str, World] = {name: scenario(name, size=SIZE) for name in SCENARIOS}
+WORLDS: dict[str, World] = {name: scenario(name, size=SIZE) for name in FLAT}
 WORLDS |= {f"{name}, as Box2D": replace(world, box2d_compatible=True) for name, world in WORLDS.items() if isinstance(world, Planar)}
 
 
