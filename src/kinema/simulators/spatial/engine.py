@@ -1,4 +1,4 @@
-"""Which engine simulates what: MuJoCo what holds together, Newton's implicit MPM what flows."""
+"""Which engine simulates what: what moves as told needs none, MuJoCo what holds together, Newton's implicit MPM what flows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from ...core.errors import UserError
 from .bodies import Particles
 from .change import Change
+from .driven import simulate as follow
+from .driven import told
 from .run import Run
 from .scene import Scene
 
@@ -17,6 +19,8 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
 
     Raises Failed where it explodes, UserError where the extra `spatial` is not installed.
     """
+    if told(scene):
+        return follow(scene, times, change)
     try:
         if any(isinstance(body, Particles) for body in scene.bodies):
             from .mpm import simulate as flowing

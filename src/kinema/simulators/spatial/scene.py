@@ -105,8 +105,9 @@ class Scene:
     """Bodies, ground, light, air and cameras of one run, in SI units, z up.
 
     `agent` and `patient` name the two bodies of Physion's question, "does the agent touch the patient?". `text` opens the
-    caption. `tags` are labels that outcomes and tables may group by ("category", "complexity"), `drawn` the parameters that were
-    drawn from named ranges. `step` is the longest step of physics in s (None: the engine's choice).
+    caption. `ego` names the driven body that carries the camera: its motion gives the clip's actions. `tags` are labels that
+    outcomes and tables may group by ("category", "complexity"), `drawn` the parameters that were drawn from named ranges. `step`
+    is the longest step of physics in s (None: the engine's choice).
     """
 
     bodies: tuple[Rigid | Cloth | Soft | Rope | Balloon | Particles, ...] = field(kw_only=False)
@@ -120,6 +121,7 @@ class Scene:
     heaters: tuple[Heater, ...] = ()
     agent: str | None = None
     patient: str | None = None
+    ego: str | None = None
     text: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     drawn: dict[str, float] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class Scene:
             raise UserError(f"two bodies of a scene have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
         if not self.views:
             raise UserError("a scene needs at least one view")
-        wanted = [("agent", self.agent), ("patient", self.patient)]
+        wanted = [("agent", self.agent), ("patient", self.patient), ("ego", self.ego)]
         wanted += [("a push", push.body) for push in self.pushes] + [("a view", name) for view in self.views for name in view.bodies]
         wanted += [(f"body {body.name!r}", body.parent) for body in self.bodies if isinstance(body, Rigid)]
         wanted += [("a heater", heater.body) for heater in self.heaters]

@@ -82,11 +82,13 @@ class Tracking(View):
 
 @part
 class FirstPerson(View):
-    """A camera that rides on a body, at `offset` m in its axes, looking along its x axis, `pitch` degrees down."""
+    """A camera that rides on a body, at `offset` m in its axes, looking along its x axis, turned `yaw` degrees to the left and
+    then `pitch` degrees down."""
 
     body: str = ""
     offset: Vector = (0.0, 0.0, 0.0)
     pitch: float = 0.0
+    yaw: float = 0.0
 
 
 AnyView = Still | Orbit | Dolly | Crane | Tracking | FirstPerson
@@ -153,9 +155,9 @@ def _first_person(view: FirstPerson, times: Array, course: Course) -> Array:
 
     position, rotation = course(view.body)
     turn = Rotation.from_quat(rotation, scalar_first=True)
-    pitch = math.radians(view.pitch)
-    ahead = turn.apply(np.tile([math.cos(pitch), 0.0, -math.sin(pitch)], (len(times), 1)))
-    down = turn.apply(np.tile([-math.sin(pitch), 0.0, -math.cos(pitch)], (len(times), 1)))
+    look = turn * Rotation.from_euler("ZY", [view.yaw, view.pitch], degrees=True)
+    ahead = look.apply(np.tile([1.0, 0.0, 0.0], (len(times), 1)))
+    down = look.apply(np.tile([0.0, 0.0, -1.0], (len(times), 1)))
     axes = np.stack([np.cross(down, ahead), down, ahead], 1)
     return _pose(position + turn.apply(np.tile(view.offset, (len(times), 1))), axes)
 

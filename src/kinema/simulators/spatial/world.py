@@ -17,6 +17,7 @@ from ...core.clip import Clip
 from ...core.config import from_json, part, to_json
 from ...core.errors import UserError
 from ..world import World
+from .actions import actions
 from .captions import caption
 from .engine import simulate
 from .outcomes import outcome
@@ -101,6 +102,7 @@ class SpatialWorld(World):
             contacts=contacts_of(run),
             energy=torch.from_numpy(run.energy),
             camera=seen,
+            actions=None if (driven := actions(scene, run)) is None else torch.from_numpy(driven),
             outcome=outcome(scene, run),
             text=caption(scene, run),
             **self._dense(scene, run, seen, fields),
