@@ -106,6 +106,9 @@ def _sheet(body: Cloth) -> Matter:
     grid = np.stack([*np.meshgrid(x, y, indexing="ij"), np.zeros((nx, ny))], -1).reshape(-1, 3)
     i, j = (k.ravel() for k in np.meshgrid(np.arange(nx - 1), np.arange(ny - 1), indexing="ij"))
     a, b, c, d = i * ny + j, (i + 1) * ny + j, (i + 1) * ny + j + 1, i * ny + j + 1
+    # Diagonals alternate: all one way, the sheet bends three times as easily across them as along.
+    turned = (i + j) % 2 == 1
+    a, b, c, d = (np.where(turned, q, p) for p, q in ((a, b), (b, c), (c, d), (d, a)))
     return Matter(grid, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]))
 
 
