@@ -3,44 +3,125 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..change import Change
-from ..run import Run
+from ..run import Failed, Run
 from ..scene import Scene
-from .model import model
-
-STEP = 0.004  # s
+from .broken import Breach
+from .contacts import Recorder
+from .driven import drives
+from .kinds import Kind, Law, kinds
+from .model import longest_step, model
+from .states import Log
 
 
 def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
-    """The run of a scene whose bodies hold together."""
+    """The run of a scene whose bodies hold together. Raises Failed where it explodes."""
     import mujoco
 
-    gap = float(times[1] - times[0])
-    substeps = math.ceil(gap / (scene.step or STEP))
+    gap = float(times[1] - times[0]) if len(times) > 1 else 0.04
+    substeps = math.ceil(gap / longest_step(scene) - 1e-9)
     m = model(scene, gap / substeps)
     d = mujoco.MjData(m)
-    ids = np.array([m.body(body.name).id for body in scene.bodies])
-    for body, k in zip(scene.bodies, ids, strict=True):
-        if m.body_dofnum[k] == 6:
-            d.qvel[m.body_dofadr[k] : m.body_dofadr[k] + 3] = body.velocity
-    mujoco.mj_forward(m, d)
-    rows = []
-    for k in range(len(times)):
-        if k:
-            mujoco.mj_step(m, d, substeps)
-            mujoco.mj_forward(m, d)
-        spin = d.cvel[ids, :3]
-        velocity = d.cvel[ids, 3:] + np.cross(spin, d.xipos[ids] - d.subtree_com[m.body_rootid[ids]])
-        rows.append((d.xpos[ids].copy(), d.xquat[ids].copy(), d.xipos[ids].copy(), velocity, spin.copy()))
-    position, rotation, center, velocity, spin = (np.stack(column) for column in zip(*rows, strict=True))
-    mass = m.body_mass[ids].copy()
-    kinetic = 0.5 * mass * (velocity**2).sum(-1)
-    potential = -mass * (center @ np.array(scene.gravity))
-    return Run(
-        times=times, position=position, rotation=rotation, center=center, velocity=velocity, angular_velocity=spin, mass=mass,
-        kinetic=kinetic, potential=potential, elastic=np.zeros_like(kinetic), vertices=np.zeros((len(times), 0, 3), np.float32),
-    )  # fmt: skip
+    steps = substeps * (len(times) - 1)
+    groups = kinds(scene)
+    motors = drives(m, scene, max(steps, 1))
+    breach = Breach(m, scene, change)
+    with _quiet():
+        mujoco.mj_forward(m, d)
+        _start(groups, m, d, scene)
+        for motor in motors:
+            motor.start(d)
+        stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene)
+        log = Log(m, scene, groups, breach)
+        log.add(d, 0.0)
+        for k in range(1, len(times)):
+            breach.before(d, k)
+            stepper.run((k - 1) * substeps, substeps)
+            if not np.isfinite(d.qacc).all() or not np.isfinite(d.qpos).all() or d.warning.number[mujoco.mjtWarning.mjWARN_BADQACC]:
+                raise Failed(f"the scene explodes: an acceleration is out of bounds between {times[k - 1]:.3f} and {times[k]:.3f} s")
+            breach.at(d, k)
+            log.add(d, stepper.work)
+    return log.run(times, stepper.recorder.contacts(substeps))
+
+
+class Stepper:
+    """Makes steps: forces, MuJoCo's own step, driven bodies, contacts. `work` J is what came from outside."""
+
+    def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene) -> None:
+        self._m, self._d, self._motors = m, d, motors
+        self._sources = [law for law in laws if law.source]
+        self._others = [law for law in laws if not law.source]
+        self._pushed = 0.0
+        self._middle = m.nflex == 0 and m.nplugin == 0
+        self.recorder = Recorder(m, scene)
+
+    @property
+    def work(self) -> float:
+        """What pushes, wind and driven bodies have done since the start [J]."""
+        return self._pushed + sum(motor.work for motor in self._motors)
+
+    def run(self, first: int, count: int) -> None:
+        """Make steps `first` to `first + count`."""
+        for step in range(first, first + count):
+            self._one(step)
+
+    def _one(self, step: int) -> None:
+        import mujoco
+
+        m, d = self._m, self._d
+        position, velocity = d.qpos.copy(), d.qvel.copy()
+        source = self._forces(step)
+        mujoco.mj_step(m, d)
+        mean = (velocity + d.qvel) / 2
+        if source is not None:
+            self._pushed += float(source @ mean) * m.opt.timestep
+        if self._middle:  # the mean velocity makes free fall exact and pendulums of second order; stiff springs want MuJoCo's own
+            mujoco.mj_integratePos(m, position, mean, m.opt.timestep)
+            d.qpos[:] = position
+        for motor in self._motors:
+            motor.after(d, step)
+        self.recorder.add(d, step)
+
+    def _forces(self, step: int) -> NDArray[np.float64] | None:
+        if not self._sources and not self._others and not self._motors:
+            return None
+        m, d = self._m, self._d
+        time = step * m.opt.timestep
+        d.qfrc_applied[:] = 0
+        for law in self._sources:
+            law.apply(m, d, time)
+        source = d.qfrc_applied.copy()
+        for law in self._others:
+            law.apply(m, d, time)
+        for motor in self._motors:
+            motor.before(d, step)
+        return source
+
+
+def _start(groups: list[tuple[Kind, list[int]]], m: Any, d: Any, scene: Scene) -> None:
+    for module, places in groups:
+        module.start(m, d, [scene.bodies[k] for k in places], scene)
+
+
+def _laws(groups: list[tuple[Kind, list[int]]], m: Any, scene: Scene) -> list[Law]:
+    return [law for module, places in groups for law in module.laws(m, [scene.bodies[k] for k in places], scene)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MuJoCo's warnings from its log file: they are counted in its data, and looked at there."""
+    import mujoco
+
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)

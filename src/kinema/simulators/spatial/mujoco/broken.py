@@ -1,0 +1,97 @@
+"""Breaches of law in a run of MuJoCo, for impossible twins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....core.errors import UserError
+from ..bodies import Rigid
+from ..change import Change
+from ..scene import Scene
+from .kinds import Floats
+
+APART = -1e6  # m: contacts within this margin are none
+
+
+class Breach:
+    """What a change does to the model and its states, frame by frame."""
+
+    def __init__(self, model: Any, scene: Scene, change: Change | None) -> None:
+        self._model, self._scene, self._change = model, scene, change
+        self._gone: tuple[int, ...] = ()
+        if change is not None:
+            for place in change.moved:
+                body = scene.bodies[place]
+                if not isinstance(body, Rigid) or body.joint is not None or body.drive:
+                    raise UserError(f"body {body.name!r} cannot be moved by hand: it is no free or fixed rigid body")
+
+    def before(self, data: Any, frame: int) -> None:
+        """What begins at the frame before `frame`."""
+        change = self._change
+        if change is None or frame != change.frame:
+            return
+        if change.gravity is not None:
+            self._model.opt.gravity[:] = change.gravity
+        if change.passing is not None:
+            self._part(*change.passing)
+
+    def at(self, data: Any, frame: int) -> None:
+        """What happens at `frame`."""
+        change = self._change
+        if change is None or frame != change.frame:
+            return
+        self._gone = change.vanish
+        for place in change.vanish:
+            for other in (-1, *range(len(self._scene.bodies))):
+                self._part(place, other)
+        for place, position in change.moved.items():
+            k = self._model.body(self._scene.bodies[place].name).id
+            if self._model.body_dofnum[k]:
+                at = self._model.jnt_qposadr[self._model.body_jntadr[k]]
+                data.qpos[at : at + 3] = position
+            else:
+                self._model.body_pos[k] = position
+
+    def hide(self, row: dict[str, Floats], last: dict[str, Floats] | None) -> None:
+        """What is gone keeps its last state, at rest, and has no energy."""
+        if last is None:
+            return
+        for place in self._gone:
+            for key in ("position", "rotation", "center"):
+                row[key][place] = last[key][place]
+            for key in ("velocity", "angular_velocity", "kinetic", "elastic", "potential"):
+                row[key][place] = 0
+
+    def marks(self, frames: int) -> dict[str, Any]:
+        """`visible` and `cut` [t,n] of the run, where a change needs them."""
+        change, shape = self._change, (frames, len(self._scene.bodies))
+        marks: dict[str, Any] = {}
+        if change is not None and change.vanish:
+            marks["visible"] = np.ones(shape, bool)
+            marks["visible"][change.frame :, list(change.vanish)] = False
+        if change is not None and change.moved:
+            marks["cut"] = np.zeros(shape, bool)
+            marks["cut"][change.frame, list(change.moved)] = True
+        return marks
+
+    def _part(self, one: int, other: int) -> None:
+        """Two bodies of the scene (-1: the floor) touch no more."""
+        model = self._model
+        a, b = self._geoms(one), self._geoms(other)
+        first, second = model.pair_geom1, model.pair_geom2
+        hit = (np.isin(first, a) & np.isin(second, b)) | (np.isin(first, b) & np.isin(second, a))
+        model.pair_margin[hit] = APART
+        self._part_flexible(one, other)
+
+    def _part_flexible(self, one: int, other: int) -> None:
+        """The same for bodies that meet by their bits: the one leaves the common bit, all but the other follow it to a new one."""
+
+    def _geoms(self, place: int) -> np.ndarray:
+        model = self._model
+        if place < 0:
+            return np.array([model.geom("/floor").id]) if self._scene.floor is not None else np.zeros(0, int)
+        name = self._scene.bodies[place].name
+        owners = [model.body(k).name.partition("/")[0] for k in model.geom_bodyid]
+        return np.flatnonzero([owner == name for owner in owners])

@@ -1,0 +1,61 @@
+"""Forces on rigid bodies from outside: pushes, and the drag of moving air."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..bodies import Rigid
+from ..matter import extent
+from ..scene import Push, Scene, Wind
+from ..shapes import Sphere
+from .kinds import Law
+from .wind import air
+
+
+def pushes(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
+    """The laws of a scene's pushes on these bodies."""
+    names = {body.name for body in bodies}
+    return [_push(model, push) for push in scene.pushes if push.body in names]
+
+
+def drag(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
+    """The laws of the wind on these bodies."""
+    moving = [body for body in bodies if not body.fixed and not body.drive and not body.ghost]
+    return [] if scene.wind is None else [_drag(model, body, scene.wind) for body in moving]
+
+
+def _push(model: Any, push: Push) -> Law:
+    import mujoco
+
+    body, step = model.body(push.body).id, model.opt.timestep
+    force, torque = np.array(push.force), np.array(push.torque)
+
+    def apply(model: Any, data: Any, time: float) -> None:
+        share = (min(time + step, push.time + push.duration) - max(time, push.time)) / step  # of this step in which it acts
+        if share > 1e-9:
+            mujoco.mj_applyFT(model, data, force * share, torque * share, data.xipos[body], body, data.qfrc_applied)
+
+    return Law(apply)
+
+
+def _drag(model: Any, body: Rigid, wind: Wind) -> Law:
+    """F = rho / 2 Cd A |u| u with u the air's velocity past the body, Cd 0.47 for balls and 1.05 else, and A the shadow along
+    u of the ellipsoid whose shadows along the body's axes are the body's (of its box, for what is no ball)."""
+    import mujoco
+
+    k, size = model.body(body.name).id, extent(body)
+    ball = isinstance(body.shape, Sphere)
+    areas = np.array([size[1] * size[2], size[0] * size[2], size[0] * size[1]]) * (np.pi / 4 if ball else 1.0)
+    factor = 0.5 * wind.density * (0.47 if ball else 1.05)
+    twist, none = np.zeros(6), np.zeros(3)
+
+    def apply(model: Any, data: Any, time: float) -> None:
+        mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_BODY, k, twist, 0)
+        past = air(wind, time) - twist[3:]
+        force = factor * np.linalg.norm(areas * (past @ data.xmat[k].reshape(3, 3))) * past  # |A u^| |u| u = |A u| u
+        mujoco.mj_applyFT(model, data, force, none, data.xipos[k], k, data.qfrc_applied)
+
+    return Law(apply)

@@ -1,0 +1,181 @@
+"""Rigid and articulated bodies in MuJoCo's model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from ....core.errors import UserError
+from ..bodies import Joint, Rigid
+from ..matter import half, hull
+from ..scene import Scene
+from ..shapes import Box, Capsule, Cylinder, Hull, Solid, Sphere, pieces
+from .driven import HOLD, pose
+from .kinds import Floats, Law, Reader, Settings, States
+from .model import text
+from .pairs import SOFTNESS
+from .pushes import drag, pushes
+
+STEP = 1 / 480  # s
+ADVANCE = 0.004  # m: what the fastest body may move in a step before it is stopped
+
+
+def settings(body: Rigid, scene: Scene) -> Settings:
+    """Short steps for fast bodies: one that meets another sinks in by up to v h before it is stopped."""
+    speed = math.hypot(*body.velocity)
+    size = min(float(half(placed.solid).min()) for placed in pieces(body.shape))
+    fall = math.hypot(*scene.gravity) * 0.5  # half a second of fall
+    moving = not (body.fixed or body.ghost)
+    return Settings(min(STEP, max(0.25 * size, ADVANCE) / max(speed, fall, 1.0)) if moving else STEP, {})
+
+
+def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
+    """Add a rigid body, inside its parent where it has one."""
+    _check(body)
+    position, rotation = pose(body, 0.0) if body.drive else (body.position, body.rotation)
+    home = world
+    if body.parent is not None:
+        home = _find(root, body, scene)
+        position, rotation = _relative(body, scene)
+    element = SubElement(home, "body", name=body.name, pos=text(position), quat=text(rotation))
+    if body.joint is not None:
+        _joint(element, body.joint)
+    elif body.drive:
+        SubElement(element, "joint", type="free", armature=repr(HOLD))
+    elif not body.fixed:
+        SubElement(element, "freejoint")
+    density = body.property_of("density") if body.mass is None else body.mass / volume(body)
+    touching = {"contype": "0" if body.ghost else "1", "conaffinity": "0"}
+    for k, placed in enumerate(pieces(body.shape)):
+        SubElement(
+            element, "geom", name=f"{body.name}/{k}", pos=text(placed.position), quat=text(placed.rotation), density=repr(density),
+            friction=f"{body.property_of('friction')} .005 .0001", **touching, **_geom(root, f"{body.name}/{k}", placed.solid),
+        )  # fmt: skip
+
+
+def start(model: Any, data: Any, bodies: Sequence[Rigid], scene: Scene) -> None:
+    """Set the first velocities: of the centre of mass in the world's axes, or of the joint."""
+    for body in bodies:
+        k = model.body(body.name).id
+        first = model.body_dofadr[k]
+        if body.joint is not None:
+            axis = np.array(body.joint.axis) / np.linalg.norm(body.joint.axis)
+            data.qvel[first : first + model.body_dofnum[k]] = body.joint.speed * (axis if body.joint.kind == "ball" else 1.0)
+        elif not body.fixed and not body.drive:
+            turn = data.xmat[k].reshape(3, 3)
+            spin = np.array(body.angular_velocity)
+            data.qvel[first : first + 3] = body.velocity - np.cross(spin, data.xipos[k] - data.xpos[k])
+            data.qvel[first + 3 : first + 6] = turn.T @ spin
+
+
+def laws(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
+    """Pushes, and the drag of the wind."""
+    return [*pushes(model, bodies, scene), *drag(model, bodies, scene)]
+
+
+def masses(model: Any, bodies: Sequence[Rigid]) -> Floats:
+    """Masses [n] kg."""
+    return np.array([model.body_mass[model.body(body.name).id] for body in bodies])
+
+
+def reader(model: Any, bodies: Sequence[Rigid], scene: Scene) -> Reader:
+    """States of rigid bodies; a joint's spring counts as its body's elastic energy."""
+    ids = np.array([model.body(body.name).id for body in bodies])
+    mass, inertia, roots = model.body_mass[ids], model.body_inertia[ids], model.body_rootid[ids]
+    sprung = [(n, model.body_jntadr[ids[n]]) for n, body in enumerate(bodies) if body.joint is not None and body.joint.stiffness]
+    nothing = [np.zeros((0, 3), np.float32)] * len(ids)
+
+    def read(data: Any) -> States:
+        spin = data.cvel[ids, :3]
+        velocity = data.cvel[ids, 3:] + np.cross(spin, data.xipos[ids] - data.subtree_com[roots])
+        local = np.einsum("nij,ni->nj", data.ximat[ids].reshape(-1, 3, 3), spin)
+        kinetic = 0.5 * mass * (velocity**2).sum(-1) + 0.5 * (inertia * local**2).sum(-1)
+        elastic = np.zeros(len(ids))
+        for n, joint in sprung:
+            elastic[n] = _spring(model, data, joint)
+        return States(data.xpos[ids], data.xquat[ids], data.xipos[ids], velocity, spin, kinetic, elastic, nothing)
+
+    return read
+
+
+def volume(body: Rigid) -> float:
+    """The volume of a body's solids together [m^3]."""
+    return sum(_volume(placed.solid) for placed in pieces(body.shape))
+
+
+def _volume(solid: Solid) -> float:
+    if isinstance(solid, Sphere):
+        return 4 / 3 * math.pi * solid.radius**3
+    if isinstance(solid, Box):
+        return math.prod(solid.size)
+    if isinstance(solid, Hull):
+        mesh = hull(solid)
+        a, b, c = (mesh.points[mesh.triangles[:, k]] for k in range(3))
+        return float(np.einsum("fi,fi->", a, np.cross(b, c)) / 6)
+    ends = 4 / 3 * math.pi * solid.radius**3 if isinstance(solid, Capsule) else 0.0
+    return math.pi * solid.radius**2 * solid.length + ends
+
+
+def _check(body: Rigid) -> None:
+    moves = any(body.velocity) or any(body.angular_velocity)
+    if moves and (body.joint is not None or body.fixed or body.drive):
+        raise UserError(f"body {body.name!r}: only free bodies start with a velocity; give a joint its speed, a driven body its path")
+    if body.joint is not None and not any(body.joint.axis):
+        raise UserError(f"body {body.name!r}: a joint's axis must not be zero")
+
+
+def _joint(element: Element, joint: Joint) -> None:
+    limits = {} if joint.limits is None else {"range": text(joint.limits)}
+    SubElement(
+        element, "joint", type=joint.kind, axis=text(joint.axis), pos=text(joint.anchor), damping=repr(joint.damping),
+        stiffness=repr(joint.stiffness), solimplimit=f"{1 - SOFTNESS} {1 - SOFTNESS} 0.001 0.5 2", **limits,
+    )  # fmt: skip
+
+
+def _find(root: Element, body: Rigid, scene: Scene) -> Element:
+    found = next((element for element in root.iter("body") if element.get("name") == body.parent), None)
+    if found is None:
+        raise UserError(f"body {body.name!r}: its parent {body.parent!r} must be a rigid body that comes before it in the scene")
+    return found
+
+
+def _relative(body: Rigid, scene: Scene) -> tuple[Floats, Floats]:
+    """The pose in the parent's axes."""
+    from scipy.spatial.transform import Rotation
+
+    assert body.parent is not None
+    parent = scene.body(body.parent)
+    assert isinstance(parent, Rigid)
+    where, how = pose(parent, 0.0) if parent.drive else (np.array(parent.position), np.array(parent.rotation))
+    back = Rotation.from_quat(how, scalar_first=True).inv()
+    turn = back * Rotation.from_quat(body.rotation, scalar_first=True)
+    return back.apply(np.array(body.position) - where), turn.as_quat(scalar_first=True)
+
+
+def _spring(model: Any, data: Any, joint: int) -> float:
+    import mujoco
+
+    at, stiffness = model.jnt_qposadr[joint], model.jnt_stiffness[joint]
+    if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_BALL:
+        return float(0.5 * stiffness * (data.qpos[at] - model.qpos_spring[at]) ** 2)
+    turn = np.zeros(3)
+    mujoco.mju_subQuat(turn, data.qpos[at : at + 4], model.qpos_spring[at : at + 4])
+    return float(0.5 * stiffness * turn @ turn)
+
+
+def _geom(root: Element, name: str, solid: Solid) -> dict[str, str]:
+    """A solid as the attributes of a geom; a hull's mesh is added to the assets."""
+    if isinstance(solid, Sphere):
+        return {"type": "sphere", "size": repr(solid.radius)}
+    if isinstance(solid, Box):
+        return {"type": "box", "size": text(x / 2 for x in solid.size)}
+    if isinstance(solid, Capsule | Cylinder):
+        return {"type": type(solid).__name__.lower(), "size": text((solid.radius, solid.length / 2))}
+    asset = root.find("asset")
+    asset = SubElement(root, "asset") if asset is None else asset
+    SubElement(asset, "mesh", name=name, vertex=text(x for point in solid.points for x in point), inertia="convex")
+    return {"type": "mesh", "mesh": name}
