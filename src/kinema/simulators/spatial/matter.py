@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .bodies import AnyBody, Balloon, Cloth, Particles, Rigid, Rope, Soft
 from .shapes import Box, Capsule, Cylinder, Hull, Solid, Sphere, pieces
+from .tube import centre_line, faces, pitches, tube, turned
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,6 +42,9 @@ def matter(body: AnyBody) -> Matter:
         return _block(body)
     if isinstance(body, Balloon):
         return _icosphere(body)
+    if isinstance(body, Rope):
+        line = centre_line(body)
+        return Matter(tube(line, turned(pitches(line)), body.radius), faces(body.segments))
     if isinstance(body, Particles):
         return Matter(_filling(body), np.zeros((0, 3), np.int64))
     return _NOTHING
@@ -50,8 +54,6 @@ def extent(body: AnyBody) -> Floats:
     """The size [3] m of the box about a body in its own axes."""
     if isinstance(body, Rigid):
         points = corners(body)
-    elif isinstance(body, Rope):
-        return np.array([body.length, 2 * body.radius, 2 * body.radius])
     elif isinstance(body, Balloon):
         return np.full(3, 2 * body.radius)
     elif isinstance(body, Soft | Particles):
