@@ -64,12 +64,6 @@ class Wind:
     def __post_init__(self) -> None:
         positive("the wind's period and density", self.period, self.density)
 
-    def at(self, time: float) -> Vector:
-        """Its velocity at `time` s."""
-        strength = 1 + self.gusts * math.sin(2 * math.pi * time / self.period)
-        x, y, z = (strength * speed for speed in self.velocity)
-        return (x, y, z)
-
 
 @part
 class Push:

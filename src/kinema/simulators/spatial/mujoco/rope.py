@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ....core.errors import UserError
 from ..bodies import Rigid, Rope
-from ..scene import Scene, Wind
+from ..scene import Push, Scene, Wind
 from ..tube import centre_line, pitches, tube, turned
 from .kinds import Law, Reader, Settings, States
+from .wind import air
 
 Floats = NDArray[np.float64]
 
@@ -80,8 +81,9 @@ def start(model: Any, data: Any, bodies: Sequence[Rope], scene: Scene) -> None:
 
 
 def laws(model: Any, bodies: Sequence[Rope], scene: Scene) -> list[Law]:
-    """Drag of the wind."""
-    return [] if scene.wind is None else [Law(_Drag(model, body, scene.wind)) for body in bodies]
+    """Drag of the wind, and pushes, which all segments share."""
+    found = [] if scene.wind is None else [Law(_Drag(model, body, scene.wind)) for body in bodies]
+    return found + [Law(_Pushed(model, body, push)) for body in bodies for push in scene.pushes if push.body == body.name]
 
 
 def masses(model: Any, bodies: Sequence[Rope]) -> Floats:
@@ -151,12 +153,31 @@ class _Drag:
 
         velocity, _ = velocities(data, self.ids, self.root)
         axis = data.xmat[self.ids].reshape(-1, 3, 3)[:, :, 0]
-        flow = self.wind.at(time) - velocity
+        flow = air(self.wind, time) - velocity
         flow -= (flow * axis).sum(1, keepdims=True) * axis
         force = 0.5 * self.wind.density * DRAG * (self.area * np.linalg.norm(flow, axis=1))[:, None] * flow
         none = np.zeros(3)
         for k, push in zip(self.ids, force, strict=True):
             mujoco.mj_applyFT(model, data, push, none, data.xipos[k], k, data.qfrc_applied)
+
+
+class _Pushed:
+    """A push on a rope, shared among its segments by mass."""
+
+    def __init__(self, model: Any, body: Rope, push: Push) -> None:
+        self.ids, self.push, self.step = _ids(model, body), push, model.opt.timestep
+        self.share = model.body_mass[self.ids] / model.body_mass[self.ids].sum()
+
+    def __call__(self, model: Any, data: Any, time: float) -> None:
+        import mujoco
+
+        push = self.push
+        acting = (min(time + self.step, push.time + push.duration) - max(time, push.time)) / self.step
+        if acting <= 0:
+            return
+        for k, share in zip(self.ids, self.share * acting, strict=True):
+            force, torque = share * np.array(push.force), share * np.array(push.torque)
+            mujoco.mj_applyFT(model, data, force, torque, data.xipos[k], k, data.qfrc_applied)
 
 
 def velocities(data: Any, ids: NDArray[np.int64], root: int) -> tuple[Floats, Floats]:
