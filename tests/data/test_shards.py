@@ -40,8 +40,9 @@ def states(frames: int, bodies: int) -> Clip:
         },
         contacts={"time": numbers(4), "bodies": numbers(4, 2, dtype=torch.int64), "new": numbers(4, 3)},
         outcome={"touched": torch.tensor(True), "when": torch.tensor(torch.inf), "lost": numbers(frames, dtype=torch.int64)},
-        energy=numbers(frames), tracks=numbers(frames, 5, 3), track_visible=numbers(frames, 5) > 4,
-        track_ids=numbers(frames, 5, dtype=torch.int64), vertices=numbers(frames, 7, 3, dtype=torch.float32), actions=numbers(frames, 3), camera=camera, text="Two words.",
+        energy=numbers(frames), work=numbers(frames), tracks=numbers(frames, 5, 3), track_visible=numbers(frames, 5) > 4,
+        track_ids=numbers(frames, 5, dtype=torch.int64), vertices=numbers(frames, 7, 3, dtype=torch.float32),
+        actions=numbers(frames, 3), camera=camera, text="Two words.",
         meta={"params": {"speed": 1.5}, "scenario": {"part": "x"}},
     )  # fmt: skip
 

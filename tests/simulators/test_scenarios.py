@@ -1,4 +1,4 @@
-"""Every planar scenario in every split: reproducible, lawful, exact. What is registered is tested; spatial ones have tests of their own."""
+"""Every planar scenario in every split: reproducible, lawful, exact. Spatial ones have tests of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kinema.core import Clip, UserError, from_json, stream
 from kinema.simulators import SCENARIOS, SpatialWorld, make, remake, scenario
 from kinema.simulators.planar import DENSE, WORLD, Planar
 
-FLAT = [name for name, cls in SCENARIOS.items() if not issubclass(cls, SpatialWorld)]  # that same enumeration of spatial worlds would take minutes
+FLAT = [name for name, cls in SCENARIOS.items() if not issubclass(cls, SpatialWorld)]  # of the others this would take minutes
 CASES = [(name, split) for name in FLAT for split in SCENARIOS[name].splits]
 PLANAR = [name for name, cls in SCENARIOS.items() if issubclass(cls, Planar)]  # in closed form; others have tests of their own laws
 COUNT = 3

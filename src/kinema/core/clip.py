@@ -33,6 +33,7 @@ AXES = {
     "track_ids": "tn",
     "vertices": "tn3",
     "energy": "t",
+    "work": "t",
     "actions": "ta",
 }
 NAMED = ("bodies", "contacts", "outcome")  # dictionaries of arrays: bodies [t,n,...], contacts [k,...], outcome [...]
@@ -49,7 +50,7 @@ class Clip:
     `normals` [t,3,h,w], camera axes; `tracks` [t,n,3] m of points on surfaces, `track_visible` [t,n] bool, `track_ids` [t,n];
     `vertices` [t,n,3] m of meshes and particles; `camera`; `bodies`: named arrays [t,n,...] (`position` m, `velocity` m/s,
     `radius` m, `mass` kg, `color`, ...); `contacts`: named arrays [k,...] with `time` in s since the first frame;
-    `energy` [t] J; `outcome`: named labels; `actions` [t,a]; `text`.
+    `energy` [t] J, `work` [t] J that was put in since the first frame; `outcome`: named labels; `actions` [t,a]; `text`.
 
     `fps` is the rate the video plays at, `dt` the physical time between two frames in s. They differ in published data
     (PhyWorld: dt 0.1 s, mp4 at 5 fps). `meta` says where the Clip came from: scenario, parameters, seed, run, versions.
@@ -68,6 +69,7 @@ class Clip:
     track_ids: Tensor
     vertices: Tensor
     energy: Tensor
+    work: Tensor
     actions: Tensor
     camera: Camera
     bodies: dict[str, Tensor]

@@ -102,6 +102,17 @@ class Shards(Dataset):
     def length(self) -> int:
         return int(self.card["counts"]["clips"])
 
+    @cached_property
+    def indices(self) -> Sequence[int]:
+        """The places in their stream of the clips that are there: all of them, unless some could not be simulated."""
+        wanted, failed = range(int(self.card["job"]["num"])), self.failed
+        return tuple(i for i in wanted if i not in failed) if failed else wanted
+
+    @property
+    def failed(self) -> dict[int, str]:
+        """Why clips of the stream could not be simulated, by their place in it."""
+        return {int(entry["index"]): str(entry["reason"]) for entry in self.card.get("failed", ())}
+
     def check(self) -> None:
         """Raise UserError where the card, the index or a wanted field is no good."""
         known = (*self.scenario.dense, *_STATES)
@@ -112,13 +123,14 @@ class Shards(Dataset):
 
     def agrees(self, shard: int, place: Sequence[Sequence[Sequence[int]]]) -> bool:
         """Whether the index says of a shard's members what was found there (offset, size, CRC-32)."""
-        first = shard * int(self.card["job"]["shard_size"])
+        first = sum(int(entry["clips"]) for entry in self.card["shards"][:shard])
         index = torch.stack([self._index[table] for table in ("offset", "size", "crc32")], -1)[first : first + len(place)]
         return index.tolist() == [[list(member) for member in clip] for clip in place]
 
     def members(self, index: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
         """The stored bytes of a clip. Raises UserError naming the shard where they are missing or damaged."""
-        shard, key = self.card["shards"][index // self.card["job"]["shard_size"]], key_of(index)
+        clip = self.indices[index]
+        shard, key = self.card["shards"][clip // self.card["job"]["shard_size"]], key_of(clip)
         path = Path(self.path) / shard["file"]
         found = {}
         try:
@@ -141,7 +153,7 @@ class Shards(Dataset):
         wanted = (*self.scenario.default_dense, *_STATES) if self.fields is None else self.fields
         truth = any(name in self.scenario.dense and name != "rgb" for name in wanted)
         names = {NOTE, BODIES} | ({VIDEO} if "rgb" in wanted else set()) | ({TRUTH} if truth else set())
-        clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(index)}")
+        clip = clip_of(self.members(index, names), self.card["shared"], f"{self.path}/{key_of(self.indices[index])}")
         missing = tuple(name for name in wanted if name in self.scenario.dense and not clip.has(name))
         if missing:
             clip = clip.replace(**self.scenario.again(clip, missing))

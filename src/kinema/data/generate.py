@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +16,16 @@ from ..core.config import from_json, part, to_json
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
 from ..core.video import video_bytes
-from ..simulators import World, make
+from ..simulators import Failed, World, make
 from .card import describe
 from .engine import cpus, run
-from .shards import SHARED, Shard, key_of, members_of, pack, scan
+from .family import clips_per_worker, shard_size, versions
+from .shards import SHARED, Members, Shard, key_of, members_of, pack, scan
 
 FORMAT = 1
-CLIPS_PER_WORKER = 64  # below this a second process costs more than it brings
 
 Report = Callable[[int, int, bool], None]  # clips of a shard, clips in all, whether they were there before
+Failures = dict[int, str]  # why clips could not be simulated
 
 
 @part
@@ -47,9 +47,7 @@ class Job:
         if self.store not in ("bodies", "all"):
             raise UserError(f"store must be 'bodies' or 'all', got {self.store!r}")
         if self.shard_size == 0:
-            # At least eight shards where there are clips enough, so that there is work to share; never from the worker count.
-            most = 256 if self.store == "bodies" else 32
-            object.__setattr__(self, "shard_size", min(most, -(-self.num // 8)))
+            object.__setattr__(self, "shard_size", shard_size(self.scenario, self.num, self.store))
 
     @property
     def shards(self) -> int:
@@ -78,16 +76,17 @@ def generate(
 
     A folder that the same call began, and that was interrupted in any way, is gone on with: shards that are whole stay.
     `store="all"` keeps dense truth beside video and bodies; `workers` 0 takes the CPU cores there are; neither they nor
-    `on` change a byte. Raises UserError where the folder holds anything else, or writing fails.
+    `on` change a byte. A clip whose scene fails is left out, and the card says so ("failed": index and reason). Raises UserError
+    where every clip fails, the folder holds anything else, or writing fails.
     """
     job = Job(world.split(split), num=num, seed=seed, split=split, store=store, shard_size=shard_size)
     video_bytes(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), world.fps)  # a rate that no file can hold, before a folder is made
-    workers = workers or max(1, min(cpus(), job.num // CLIPS_PER_WORKER))
+    workers = workers or max(1, min(cpus(), job.num // clips_per_worker(world)))
     folder = Path(out)
     before = _claim(folder, job)
     with _only_one(folder), _no_leftovers(folder / "shards"):
-        shards = _shards(folder, job, before, workers, on, report)
-        return _finish(folder, job, shards, before["versions"])
+        shards, failed = _shards(folder, job, before, workers, on, report)
+        return _finish(folder, job, shards, failed, before)
 
 
 def _claim(folder: Path, job: Job) -> dict[str, Any]:
@@ -100,7 +99,8 @@ def _claim(folder: Path, job: Job) -> dict[str, Any]:
         raise UserError(f"{folder}: is a file; a folder was expected")
     if folder.is_dir() and any(path.name != "shards" and not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"{folder}: holds other files; name an empty folder or a new one")
-    card = _card(job, [], versions())  # simulates a clip, which may fail: before there is a folder
+    made_by = versions(job.scenario)
+    card = _card(job, _shared(job), made_by)  # simulates a clip, which may fail: before there is a folder
     make_folder(folder / "shards")
     write_json(folder / "card.json", card)
     return card
@@ -110,7 +110,7 @@ def _refuse_another(folder: Path, card: Any, job: Job) -> None:
     if not isinstance(card, dict) or "job" not in card:
         raise UserError(f"{folder}/card.json: is no card of a kinema dataset")
     differences = list(_differences(card["job"], to_json(job)))
-    differences += [] if card["complete"] else list(_differences(card["versions"], versions()))
+    differences += [] if card["complete"] else list(_differences(card["versions"], versions(job.scenario)))
     if differences:
         raise UserError(f"{folder}: holds a dataset made otherwise ({'; '.join(differences[:4])}); name another folder")
 
@@ -151,75 +151,125 @@ def _no_leftovers(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _shards(folder: Path, job: Job, before: dict[str, Any], workers: int, on: str, report: Report | None) -> list[Shard]:
+def _shards(folder: Path, job: Job, before: dict[str, Any], workers: int, on: str, report: Report | None) -> tuple[list[Shard], Failures]:
     known = {entry["file"]: entry["sha256"] for entry in before["shards"]}
     tasks = [(str(folder), to_json(job), k, known.get(_name(k))) for k in range(job.shards)]
     done: dict[int, Shard] = {}
+    failed: Failures = {}
     try:
-        for k, shard, kept in run(write_shard, tasks, workers=workers, on=on):
+        for k, shard, kept, why in run(write_shard, tasks, workers=workers, on=on):
             done[k] = shard
+            failed |= why
             if report is not None:
-                report(len(shard.keys), job.num, kept)
+                report(len(job.indices(k)), job.num, kept)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted with {len(done)} of {job.shards} shards in {folder}; the same command goes on from there"
         ) from None
-    return [done[k] for k in range(job.shards)]
+    return [done[k] for k in range(job.shards)], failed
 
 
-def write_shard(folder: str, job_json: Any, k: int, known: str | None) -> tuple[int, Shard, bool]:
-    """Task k of a job: its shard, written unless it is there and whole (and of the known hash)."""
+def write_shard(folder: str, job_json: Any, k: int, known: str | None) -> tuple[int, Shard, bool, Failures]:
+    """Task k of a job: its shard, written unless it is there and whole (and of the known hash), and why clips are not in it."""
     job = from_json(job_json)
     path = Path(folder) / _name(k)
-    keys = tuple(key_of(i) for i in job.indices(k))
     with contextlib.suppress(UserError):
         shard = scan(path)
-        if shard.keys == keys and known in (None, shard.sha256):
-            return k, shard, True
-    fields = job.scenario.default_dense if job.store == "all" else ("rgb",)
-    clips = ((key_of(i), members_of(make(job.scenario, job.seed, i, fields), job.store == "all")) for i in job.indices(k))
-    pack(path, clips)
+        why = _absent(job, job.indices(k), shard.keys)
+        if why is not None and known in (None, shard.sha256):
+            return k, shard, True, why
+    failed: Failures = {}
+    pack(path, _simulated(job, job.indices(k), failed))
     shard = scan(path)
     if known not in (None, shard.sha256):
         raise UserError(f"{path}: was damaged and comes out differently now; the dataset was made by other versions, make it anew")
-    return k, shard, False
+    return k, shard, False, failed
 
 
-def _finish(folder: Path, job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, Any]:
+def _simulated(job: Job, indices: range, failed: Failures) -> Iterator[tuple[str, Members]]:
+    fields = job.scenario.default_dense if job.store == "all" else ("rgb",)
+    for i in indices:
+        try:
+            clip = make(job.scenario, job.seed, i, fields)
+        except Failed as error:
+            failed[i] = str(error)
+        else:
+            yield key_of(i), members_of(clip, job.store == "all")
+
+
+def _absent(job: Job, indices: range, keys: tuple[str, ...]) -> Failures | None:
+    """Why the clips of a shard that it does not hold cannot be simulated; None where one can, or it holds others."""
+    there = set(keys)
+    if keys != tuple(key_of(i) for i in indices if key_of(i) in there):
+        return None
+    failed: Failures = {}
+    for i in (i for i in indices if key_of(i) not in there):
+        why = reason(job.scenario, job.seed, i)
+        if why is None:
+            return None
+        failed[i] = why
+    return failed
+
+
+def reason(world: World, seed: int, index: int) -> str | None:
+    """Why a clip cannot be simulated; None where it can."""
+    try:
+        make(world, seed, index, ())
+    except Failed as error:
+        return str(error)
+    return None
+
+
+def _finish(folder: Path, job: Job, shards: list[Shard], failed: Failures, before: dict[str, Any]) -> dict[str, Any]:
     """Index, card and its readable twin; the card comes last, because it says that the rest is complete."""
     place = torch.tensor([clip for shard in shards for clip in shard.place], dtype=torch.int64)
     arrays = {name: place[..., i].contiguous() for i, name in enumerate(("offset", "size", "crc32"))}
-    write_whole(folder / "index.safetensors", save(arrays, {"members": " ".join(shards[0].members)}))
-    card = _card(job, shards, made_by)
+    write_whole(folder / "index.safetensors", save(arrays, {"members": " ".join(_members(shards))}))
+    card = _card(job, before["shared"], before["versions"], shards, failed)
     write_whole(folder / "README.md", describe(card))
     write_json(folder / "card.json", card)
     return card
 
 
-def _card(job: Job, shards: list[Shard], made_by: dict[str, str]) -> dict[str, Any]:
-    world = job.scenario
-    example = make(world, job.seed, 0, ())
-    return {
+def _shared(job: Job) -> dict[str, Any]:
+    """What the meta of all clips has in common, from the first one that does not fail."""
+    why = ""
+    for i in range(job.num):
+        try:
+            example = make(job.scenario, job.seed, i, ())
+        except Failed as error:
+            why = why or str(error)
+        else:
+            return {key: value for key, value in example.meta.items() if key in SHARED}
+    raise UserError(f"{job.scenario.name}, seed {job.seed}: each of {job.num} clips fails, the first because {why}")
+
+
+def _members(shards: list[Shard]) -> tuple[str, ...]:
+    return next((shard.members for shard in shards if shard.keys), ())
+
+
+def _card(
+    job: Job, shared: dict[str, Any], made_by: dict[str, str], shards: list[Shard] | None = None, failed: Failures | None = None
+) -> dict[str, Any]:
+    world, shards, failed = job.scenario, shards or [], failed or {}
+    clips = job.num - len(failed)
+    card = {
         "kind": "kinema dataset",
         "format": FORMAT,
         "complete": bool(shards),
         "name": world.name,
         "job": to_json(job),
-        "shared": {key: value for key, value in example.meta.items() if key in SHARED},
+        "shared": shared,
         "fps": world.fps,
         "dt": world.dt,
         "size": world.size,
         "frames": world.num_frames,
-        "members": list(shards[0].members) if shards else [],
-        "counts": {"clips": job.num, "frames": job.num * world.num_frames, "shards": job.shards, "bytes": sum(s.bytes for s in shards)},
+        "members": list(_members(shards)),
+        "counts": {"clips": clips, "frames": clips * world.num_frames, "shards": job.shards, "bytes": sum(s.bytes for s in shards)},
         "shards": [{"file": _name(k), "clips": len(s.keys), "bytes": s.bytes, "sha256": s.sha256} for k, s in enumerate(shards)],
         "versions": dict(sorted(made_by.items())),
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what has a say in a dataset's bytes."""
-    return {name: version(name) for name in ("av", "kinema", "numpy", "pymunk", "safetensors", "torch")}
+    return card | ({"failed": [{"index": i, "reason": failed[i]} for i in sorted(failed)]} if failed else {})
 
 
 def _name(k: int) -> str:

@@ -27,7 +27,7 @@ from ..core.files import whole
 from ..core.video import read_video_bytes, video_bytes
 
 VIDEO, BODIES, TRUTH, NOTE = "mp4", "bodies.safetensors", "truth.safetensors", "json"
-STATES = ("bodies", "contacts", "energy", "camera", "outcome", "tracks", "track_visible", "track_ids", "vertices", "actions")
+STATES = ("bodies", "contacts", "energy", "work", "camera", "outcome", "tracks", "track_visible", "track_ids", "vertices", "actions")
 SHARED = ("scenario", "versions", "world_width")  # of a clip's meta: the same in every clip, so the card holds them
 
 Members = dict[str, bytes]
@@ -77,9 +77,10 @@ def scan(path: Path) -> Shard:
     except (OSError, ValueError, tarfile.TarError) as error:
         raise UserError(f"{path}: this shard is damaged ({error})") from None
     names = {tuple(members) for members in found.values()}
-    if len(names) != 1:
+    if len(names) > 1:
         raise UserError(f"{path}: this shard is damaged (its clips do not hold the same members)")
-    return Shard(digest, size, tuple(found), names.pop(), tuple(tuple(members.values()) for members in found.values()))
+    members = names.pop() if names else ()  # none where every clip of it fails
+    return Shard(digest, size, tuple(found), members, tuple(tuple(members.values()) for members in found.values()))
 
 
 def members_of(clip: Clip, store_truth: bool) -> Members:

@@ -11,18 +11,20 @@ from torch import Tensor
 
 from ..core.clip import AXES, NAMED, Clip
 from ..core.errors import UserError
-from ..simulators import Twins, World, make
+from ..simulators import Pairs, World, make
 from ..simulators.planar import Planar
 from ..simulators.planar.phyre import Scenes, depth
 from ..simulators.planar.scenario import BOX2D_STEP, BOX2D_THRESHOLD
 from .dataset import Dataset
+from .family import is_spatial, versions
 from .file import PublishedFile
 from .folder import Shards, Videos
-from .generate import versions
+from .generate import reason
 from .phyworld import PhyWorldFile
 from .published import problems, radius_error, shown_error, speed_error
 from .rigid import energy_gain, rigid_reprojection_error, static_motion
 from .shards import key_of, scan
+from .spatial import laws
 
 REPROJECTION = 1e-3  # px
 DRIFT = 1e-9  # of the energy
@@ -44,12 +46,14 @@ class Check:
 
 def validate(dataset: Dataset, clips: int = 8) -> Iterator[Check]:
     """Checks of a dataset as they are done: of every shard its hash and index, and of `clips` clips, evenly spread, a
-    second simulation bit for bit, flow against the bodies' re-projection, energy and contacts. Plain videos are decoded.
+    second simulation bit for bit, flow against the bodies' re-projection, energy and contacts; of spatial worlds depth, ids and
+    outcomes too (`data.spatial`); and that clips which were left out do fail. Plain videos are decoded.
     Of PhyWorld's files, every dataset's shape, and of the clips whether their pixels show bodies where and as large as they are stated."""
     if clips < 1:
         raise UserError(f"clips to check must be at least 1, got {clips}")
     if isinstance(dataset, Shards):
         yield from _shards(dataset)
+        yield from _left_out(dataset, clips)
         yield from _sample(dataset, _spread(dataset, clips))
     elif isinstance(dataset, PublishedFile):
         yield from _published(dataset, _spread(dataset, clips))
@@ -105,9 +109,16 @@ def _shards(dataset: Shards) -> Iterator[Check]:
             bad.append(f"{dataset.path}/index.safetensors: does not fit {entry['file']}")
     count = len(dataset.card["shards"])
     yield Check("shards (SHA-256, index)", not bad, "; ".join(bad[:3]) or f"{count} of {count}", "every shard as in the card")
-    other = {k: v for k, v in versions().items() if dataset.card["versions"].get(k) != v}
+    other = {k: v for k, v in versions(dataset.scenario).items() if dataset.card["versions"].get(k) != v}
     note = ", ".join(f"{k} {dataset.card['versions'].get(k)} there, {v} here" for k, v in other.items())
     yield Check("versions", True, note or "the same as here", "for information")
+
+
+def _left_out(dataset: Shards, clips: int) -> Iterator[Check]:
+    failed, seed = list(dataset.failed.items())[:clips], dataset.card["job"]["seed"]
+    if failed:
+        wrong = [f"{key_of(i)}: {again or 'can be simulated'}" for i, why in failed if (again := reason(dataset.scenario, seed, i)) != why]
+        yield Check("clips left out", not wrong, "; ".join(wrong[:3]) or f"{len(failed)} fail again", "the failure in the card")
 
 
 def _sample(dataset: Shards, indices: list[int]) -> Iterator[Check]:
@@ -116,17 +127,18 @@ def _sample(dataset: Shards, indices: list[int]) -> Iterator[Check]:
     if not clips:
         return
     seed = dataset.card["job"]["seed"]
-    wrong = [f"{key_of(i)}: {name}" for i, clip in clips.items() if (name := difference(clip, make(dataset.scenario, seed, i)))]
+    places = ((dataset.indices[i], clip) for i, clip in clips.items())
+    wrong = [f"{key_of(i)}: {name}" for i, clip in places if (name := difference(clip, make(dataset.scenario, seed, i)))]
     yield Check("simulated again", not wrong, "; ".join(wrong[:3]) or f"{len(clips)} clips, bit for bit", "the same bits")
-    lawful = [clip for clip in clips.values() if clip.meta.get("possible", True)]  # clip 0 is always among them
-    for name, law, limit, unit in _laws(dataset.scenario):
+    lawful = [clip for clip in clips.values() if clip.meta.get("possible", True)]
+    for name, law, limit, unit in _laws(dataset.scenario) if lawful else ():
         worst = float(torch.tensor([law(clip) for clip in lawful]).max())  # NaN stays, and fails
         yield Check(name, worst <= limit, f"{worst:.1e} {unit}", f"at most {limit:g} {unit}")
 
 
 def _laws(world: World) -> Iterator[tuple[str, Callable[[Clip], float], float, str]]:
     """What must hold in every clip of a world, of twins in every possible one: name, measure, its limit and unit."""
-    if isinstance(world, Twins):
+    if isinstance(world, Pairs):
         yield from ((f"{name} (possible clips)", law, limit, unit) for name, law, limit, unit in _laws(world.scenario))
     if isinstance(world, Planar):
         yield "flow against re-projection", reprojection_error, REPROJECTION, "px"
@@ -141,6 +153,8 @@ def _laws(world: World) -> Iterator[tuple[str, Callable[[Clip], float], float, s
         yield "static bodies move", static_motion, 0.0, "m or rad"
         yield "bodies overlap", lambda clip: depth.overlap(clip.bodies), depth.ONE_STEP, "m"
         yield "bodies outside", lambda clip: depth.escape(clip.bodies), depth.ONE_STEP, "m"
+    if is_spatial(world):
+        yield from laws(world)
 
 
 def _decodes(dataset: Videos) -> Check:

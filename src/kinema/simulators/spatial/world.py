@@ -101,6 +101,7 @@ class SpatialWorld(World):
             vertices=torch.from_numpy(run.vertices) if run.vertices.shape[1] else None,
             contacts=contacts_of(run),
             energy=torch.from_numpy(run.energy),
+            work=None if run.work is None else torch.from_numpy(run.work),
             camera=seen,
             actions=None if (driven := actions(scene, run)) is None else torch.from_numpy(driven),
             outcome=outcome(scene, run),

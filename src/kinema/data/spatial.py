@@ -1,0 +1,206 @@
+"""Laws of spatial clips, each as a number that must stay small; none of them asks the ray-caster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..core.clip import Clip
+from ..simulators import SpatialWorld
+from .spatial_bodies import distance_to_surface, free_flights, scene_of
+from .spatial_rays import Rays
+
+Law = tuple[str, Callable[[Clip], float], float, str]
+Floats = NDArray[np.float64]
+
+FLOW = 1e-3  # px
+RETURN = 0.05  # px, beyond what the flow differs by between neighbouring pixels
+DEPTH = 1e-3  # of the depth
+FLIGHT = 1e-3  # m/s
+GAIN = 0.02  # of the energy that changes its form
+JUMP = 1.0  # m/s by which impacts between two frames may hide a body's speed
+TOUCH = 2e-3  # m that bodies sink into each other where they touch
+FRAMES, PIXELS = 6, 2000  # that are looked at where every pixel would take too long
+
+
+def laws(world: SpatialWorld) -> Iterator[Law]:
+    """What must hold in every clip of a spatial world: name, measure, its limit and unit."""
+    dense = set(world.default_dense)
+    if {"flow", "scene_flow", "depth"} <= dense:
+        yield "flow against scene flow and depth", flow_error, FLOW, "px"
+        yield "flow there and back", return_error, RETURN, "px beyond what neighbours differ by"
+    yield "depth against MuJoCo's rays", ray_error, DEPTH, "of the depth"
+    yield "pixels lie on their bodies", surface_error, DEPTH, "of the depth"
+    if world.tracks:
+        yield "tracks stay on their bodies", track_error, DEPTH, "of the distance"
+    yield "static bodies move", still_error, 0.0, "m or rad"
+    yield "bodies jump", jump_error, JUMP, "m/s beyond their speed"
+    yield "free flight", flight_error, FLIGHT, "m/s"
+    yield "energy gained beyond work", gain, GAIN, "of what changes its form"
+    yield "outcome against distance", outcome_error, TOUCH, "m"
+
+
+def flow_error(clip: Clip) -> float:
+    """Largest distance in px between the flow and where depth and scene flow take each pixel, over the flow in images where it
+    is longer than one. What goes behind the camera is left out."""
+    camera, pixel = clip.camera, _pixels(clip)
+    depth, step = clip.depth[:-1, 0].double().flatten(1), clip.scene_flow.double().flatten(2).mT
+    flow = clip.flow.double().flatten(2).mT
+    k, pose = camera.intrinsics.double(), camera.pose.double()
+    ray = torch.linalg.solve(k[:-1], torch.cat([pixel, torch.ones_like(pixel[:, :1])], -1).T.expand(len(flow), 3, -1)).mT
+    far = depth.isinf()[..., None]
+    turn = pose[1:, :3, :3] @ pose[:-1, :3, :3].mT
+    shift = pose[1:, :3, 3:] - turn @ pose[:-1, :3, 3:]
+    # What is infinitely far is a direction: it turns and does not shift.
+    seen = torch.where(far, ray, ray * depth.nan_to_num(posinf=0.0)[..., None] + step)
+    there = (turn @ seen.mT).mT + torch.where(far, torch.zeros_like(ray), shift.mT)
+    image = (k[1:] @ there.mT).mT
+    error = (image[..., :2] / image[..., 2:] - pixel - flow).norm(dim=-1) / (flow.norm(dim=-1) / clip.size[1]).clamp_min(1)
+    return float(error[there[..., 2] > 0].max()) if bool((there[..., 2] > 0).any()) else 0.0
+
+
+def return_error(clip: Clip) -> float:
+    """How far in px the backward flow, at the place where a pixel that is not occluded lands, misses that pixel: at places where
+    all four pixels around show its body, and beyond what their backward flows differ by."""
+    height, width = clip.size
+    pixel = _pixels(clip)
+    worst = 0.0
+    for t in range(clip.num_frames - 1):
+        land = pixel + clip.flow[t].double().flatten(1).T
+        corner = (land - 0.5).floor().long()
+        fits = ((corner >= 0) & (corner < torch.tensor([width - 1, height - 1]))).all(-1) & ~clip.occlusion[t].flatten()
+        ids, after = clip.segmentation[t].flatten().long(), clip.segmentation[t + 1].flatten().long()
+        places = [corner + torch.tensor([dx, dy]) for dy in (0, 1) for dx in (0, 1)]
+        index = torch.stack([(p[:, 1] * width + p[:, 0]).clamp(0, width * height - 1) for p in places])
+        fits &= (after[index] == ids).all(0)
+        if not bool(fits.any()):
+            continue
+        back = clip.backward_flow[t].double().flatten(1).T[index[:, fits]]  # [4,n,2]
+        x, y = (land[fits] - 0.5 - corner[fits]).unbind(-1)
+        weight = torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])[..., None]
+        miss = (land[fits] + (weight * back).sum(0) - pixel[fits]).norm(dim=-1)
+        spread = (back.amax(0) - back.amin(0)).norm(dim=-1)
+        worst = max(worst, float((miss - spread).max()))
+    return worst
+
+
+def ray_error(clip: Clip) -> float:
+    """Largest distance, over the depth, of the depth from that of MuJoCo's rays through the pixel's centre and four points a
+    hundredth of a pixel around it, between whose depths it must lie; where the pixel shows a rigid body, the floor or the sky."""
+    scene = scene_of(clip)
+    rays = Rays(scene)
+    rigid = torch.tensor([True, *rays.is_rigid])
+    worst = 0.0
+    for t, at in _chosen(clip):
+        at = at[rigid[clip.segmentation[t].flatten()[at].long()]]
+        depth = clip.depth[t, 0].flatten()[at].double().numpy()
+        found = np.stack([rays.depth(clip, t, _pixels(clip)[at].numpy() + shift) for shift in _AROUND])
+        low, high = found.min(0), found.max(0)
+        beyond = np.maximum(low - depth, depth - high, where=np.isfinite(depth), out=np.zeros_like(depth))
+        error = np.where(np.isfinite(depth), beyond / np.maximum(depth, 1e-9), np.where(high > FAR, 0.0, np.inf))
+        error = np.where(np.isfinite(depth) & (low == np.inf), np.where(depth > FAR, 0.0, np.inf), error)
+        worst = max(worst, float(error.max(initial=0.0)))
+    return worst
+
+
+FAR = 500.0  # m, from where on floor and horizon are one
+_AROUND: tuple[Floats, ...] = tuple(np.array(p) for p in ((0.0, 0.0), (0.01, 0.0), (-0.01, 0.0), (0.0, 0.01), (0.0, -0.01)))
+
+
+def surface_error(clip: Clip) -> float:
+    """Largest distance, over the depth, of what a pixel shows from the surface of the body whose id it has; of what has none from
+    the floor."""
+    worst = 0.0
+    for t, at in _chosen(clip):
+        depth = clip.depth[t, 0].flatten()[at].double()
+        seen = depth.isfinite() & (depth < FAR)
+        at, depth = at[seen], depth[seen]
+        ids = clip.segmentation[t].flatten()[at].long()
+        points = clip.camera.frames(t, t + 1).unproject(_pixels(clip)[at][None], depth[None])[0]
+        apart = distance_to_surface(clip, t, points.numpy(), ids.numpy())
+        worst = max(worst, float((apart / depth.numpy()).max(initial=0.0)))
+    return worst
+
+
+def track_error(clip: Clip) -> float:
+    """Largest distance, over that from the camera, of a tracked point from the surface of its body, whether it is seen or not;
+    infinite where a point changes its body."""
+    if bool((clip.track_ids != clip.track_ids[:1]).any()):
+        return float("inf")
+    worst = 0.0
+    for t in range(clip.num_frames):
+        points = clip.tracks[t].double()
+        far = clip.camera.frames(t, t + 1).to_camera(points[None])[0].norm(dim=-1).numpy()
+        apart = distance_to_surface(clip, t, points.numpy(), clip.track_ids[t].long().numpy())
+        worst = max(worst, float((apart / np.maximum(far, 1.0)).max(initial=0.0)))
+    return worst
+
+
+def still_error(clip: Clip) -> float:
+    """How far bodies that are static ever get from where they started, m and rad."""
+    still: Tensor = clip.bodies["static"][0]
+    moved = [(clip.bodies[key] - clip.bodies[key][:1]).abs()[:, still] for key in ("position", "rotation", "center")]
+    return max(float(x.max()) if x.numel() else 0.0 for x in moved)
+
+
+def jump_error(clip: Clip) -> float:
+    """By how many m/s a body's centre of mass gets further between two frames than its speed in either, and gravity, explain."""
+    speed = clip.bodies["velocity"].norm(dim=-1)
+    pull = float(np.linalg.norm(scene_of(clip).gravity)) * clip.dt
+    moved = clip.bodies["center"].diff(dim=0).norm(dim=-1) / clip.dt
+    return float((moved - torch.maximum(speed[:-1], speed[1:]) - pull).max())
+
+
+def flight_error(clip: Clip) -> float:
+    """Largest change in m/s of a free body's velocity, between two frames in which nothing touches it, that is not gravity's."""
+    pull = torch.tensor(scene_of(clip).gravity, dtype=torch.float64) * clip.dt
+    change = (clip.bodies["velocity"].diff(dim=0) - pull).norm(dim=-1)
+    alone = torch.from_numpy(free_flights(clip))
+    return float(change[alone].max()) if bool(alone.any()) else 0.0
+
+
+def gain(clip: Clip) -> float:
+    """Largest rise of the energy, less what drives, pushes and wind have put in, above what it was at the start or at an earlier
+    frame, over the energy that changes its form."""
+    energy = clip.energy.double() - (clip.fields["work"].double() if clip.has("work") else 0.0)
+    forms = [clip.bodies[key].sum(1) for key in ("kinetic_energy", "potential_energy", "elastic_energy")]
+    moved = max(float(form.max() - form.min()) for form in forms)
+    least = float(clip.bodies["mass"][0].sum()) * float(np.linalg.norm(scene_of(clip).gravity)) * 1e-3  # a mm of height
+    return float((energy - energy.cummin(0).values).max()) / max(moved, least, 1e-12)
+
+
+def outcome_error(clip: Clip) -> float:
+    """How far in m the agent and the patient are, at the frames about their contact, beyond what they move in between; or how
+    deep they ever are in each other where the label says that they do not touch. 0 where either is not rigid."""
+    scene = scene_of(clip)
+    if not clip.has("outcome") or "contact" not in clip.outcome:
+        return 0.0
+    a, b = (scene.index(name) for name in (scene.agent or "", scene.patient or ""))
+    rays = Rays(scene)
+    if not (rays.is_rigid[a] and rays.is_rigid[b]):
+        return 0.0
+    if not bool(clip.outcome["contact"]):
+        return max(0.0, -min(rays.distance(clip, t, a, b) for t in range(clip.num_frames)))
+    before = min(int(float(clip.outcome["contact_time"]) / clip.dt), clip.num_frames - 2)
+    pair = range(before, before + 2)
+    reach = max(float((clip.bodies["velocity"][t, [a, b]].norm(dim=-1)).sum()) for t in pair) * clip.dt
+    return max(0.0, min(rays.distance(clip, t, a, b) for t in pair) - reach)
+
+
+def _pixels(clip: Clip) -> Tensor:
+    """Centres [h w,2] of the pixels."""
+    height, width = clip.size
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([x, y], -1).reshape(-1, 2).double() + 0.5
+
+
+def _chosen(clip: Clip) -> Iterator[tuple[int, Tensor]]:
+    """Frames and pixels, evenly spread over the clip."""
+    height, width = clip.size
+    at = torch.arange(0, height * width, max(1, height * width // PIXELS | 1))  # an odd step wanders over the columns
+    for t in sorted({i * (clip.num_frames - 1) // max(FRAMES - 1, 1) for i in range(FRAMES)}):
+        yield t, at

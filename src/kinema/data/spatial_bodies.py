@@ -1,0 +1,102 @@
+"""What a spatial clip's scene says of its bodies, by closed formulas: how far points are from their surfaces, when they fly free."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial.transform import Rotation
+
+from ..core.clip import Clip
+from ..core.config import from_json
+from ..simulators import Box, Capsule, Cylinder, Hull, Particles, Rigid, Rope, Scene, Sphere
+from ..simulators.spatial.matter import matter
+from ..simulators.spatial.shapes import Solid, pieces
+
+Floats = NDArray[np.float64]
+
+
+def scene_of(clip: Clip) -> Scene:
+    """The scene that a clip shows."""
+    params = clip.meta["params"]
+    params = params["scene"] if "violation" in params else params  # of twins
+    scene = from_json(json.loads(json.dumps(params["scene"])), "meta.params.scene")
+    assert isinstance(scene, Scene)
+    return scene
+
+
+def distance_to_surface(clip: Clip, t: int, points: Floats, ids: NDArray[np.int64]) -> Floats:
+    """How far points [k,3] m are at frame t from the surface of body `ids` - 1 [k]; from the floor where the id is 0."""
+    scene = scene_of(clip)
+    apart = np.abs(points[:, 2])
+    first = 0
+    for n, body in enumerate(scene.bodies):
+        count = len(matter(body).points)
+        own = ids == n + 1
+        if own.any():
+            if isinstance(body, Rigid):
+                turn = Rotation.from_quat(clip.bodies["rotation"][t, n].numpy(), scalar_first=True)
+                local = turn.inv().apply(points[own] - clip.bodies["position"][t, n].numpy())
+                apart[own] = np.min([np.abs(_outside(placed.solid, _into(placed, local))) for placed in pieces(body.shape)], axis=0)
+            else:
+                vertices = clip.vertices[t, first : first + count].double().numpy()
+                apart[own] = _from_points(body, vertices, points[own])
+        first += count
+    return apart
+
+
+def _into(placed: object, points: Floats) -> Floats:
+    turn, shift = Rotation.from_quat(placed.rotation, scalar_first=True), placed.position  # type: ignore[attr-defined]
+    return np.asarray(turn.inv().apply(points - shift))
+
+
+def _outside(solid: Solid, p: Floats) -> Floats:
+    """Signed distance of points from a solid's surface, exact near it."""
+    if isinstance(solid, Sphere):
+        return np.asarray(np.linalg.norm(p, axis=1) - solid.radius)
+    if isinstance(solid, Hull):
+        equations = ConvexHull(np.array(solid.points)).equations
+        return np.asarray((p @ equations[:, :3].T + equations[:, 3]).max(1))
+    if isinstance(solid, Capsule):
+        axis = np.clip(p[:, 2], -solid.length / 2, solid.length / 2)
+        return np.asarray(np.linalg.norm(p - axis[:, None] * [0.0, 0.0, 1.0], axis=1) - solid.radius)
+    if isinstance(solid, Cylinder):
+        beyond = np.stack([np.hypot(p[:, 0], p[:, 1]) - solid.radius, np.abs(p[:, 2]) - solid.length / 2], 1)
+    else:
+        assert isinstance(solid, Box)
+        beyond = np.abs(p) - np.array(solid.size) / 2
+    return np.asarray(np.linalg.norm(np.maximum(beyond, 0), axis=1) + np.minimum(beyond.max(1), 0))
+
+
+def _from_points(body: object, vertices: Floats, points: Floats) -> Floats:
+    """Of particles the distance from the nearest one's ball; of meshes that from the nearest vertex beyond the longest edge."""
+    nearest, _ = cKDTree(vertices).query(points)
+    if isinstance(body, Particles):
+        return np.asarray(np.abs(nearest - (body.radius or body.spacing / 2)))
+    corners = vertices[matter(body).triangles]
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).max()
+    return np.asarray(np.maximum(nearest - longest, 0))
+
+
+def free_flights(clip: Clip) -> NDArray[np.bool_]:
+    """Whether between two frames a body is rigid, held by nothing, pushed by nothing and touches nothing [t-1,n]."""
+    scene = scene_of(clip)
+    held = {body.parent for body in scene.bodies if isinstance(body, Rigid)} | {
+        end for body in scene.bodies if isinstance(body, Rope) for end in (body.start, body.end)
+    }
+    alone = np.zeros((clip.num_frames - 1, len(scene.bodies)), bool)
+    if scene.wind is not None or any(isinstance(body, Particles) for body in scene.bodies):
+        return alone
+    for n, body in enumerate(scene.bodies):
+        alone[:, n] = isinstance(body, Rigid) and not (body.fixed or body.path or body.joint or body.ghost) and body.name not in held
+    start, stop = np.arange(clip.num_frames - 1) * clip.dt, np.arange(1, clip.num_frames) * clip.dt
+    for push in scene.pushes:
+        alone[(push.time < stop) & (push.time + push.duration > start), scene.index(push.body)] = False
+    contacts = {key: value.numpy() for key, value in clip.contacts.items()}
+    for time, duration, pair in zip(contacts["time"], contacts["duration"], contacts["bodies"], strict=True):
+        beside = (time <= stop + 1e-9) & (time + duration >= start - 1e-9)
+        for n in pair[pair >= 0]:
+            alone[beside, n] = False
+    return alone

@@ -1,0 +1,80 @@
+"""A scene's rigid bodies at their recorded poses in MuJoCo, whose rays and distances know nothing of our ray-caster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.clip import Clip
+from ..core.errors import UserError
+from ..simulators import Box, Capsule, Cylinder, Rigid, Scene, Sphere
+from ..simulators.spatial.shapes import Solid, pieces
+
+Floats = NDArray[np.float64]
+
+
+class Rays:
+    """Rays into, and distances between, the rigid bodies of a scene. Raises UserError where MuJoCo is not installed."""
+
+    def __init__(self, scene: Scene) -> None:
+        try:
+            import mujoco
+        except ModuleNotFoundError:
+            raise UserError("checks of spatial worlds need mujoco: pip install 'kinema[spatial]'") from None
+        self._mj = mujoco
+        self.is_rigid = [isinstance(body, Rigid) for body in scene.bodies]
+        spec = mujoco.MjSpec()
+        if scene.floor is not None:
+            spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.1])
+        self._mocap: list[tuple[int, int]] = []  # places in the scene and in the model
+        for n, body in enumerate(scene.bodies):
+            if isinstance(body, Rigid) and not body.ghost:
+                frame = spec.worldbody.add_body(name=f"body{n}", mocap=True)
+                for k, placed in enumerate(pieces(body.shape)):
+                    shape = _geom(mujoco, spec, f"{n}/{k}", placed.solid)
+                    frame.add_geom(pos=placed.position, quat=placed.rotation, **shape)
+                self._mocap.append((n, len(self._mocap)))
+        self._model = spec.compile()
+        self._data = mujoco.MjData(self._model)
+        self._of_body = {n: self._model.body(f"body{n}").id for n, _ in self._mocap}
+
+    def depth(self, clip: Clip, t: int, pixels: Floats) -> Floats:
+        """z-depth in m of what MuJoCo's rays through image points [k,2] hit at frame t, infinite where nothing."""
+        self._pose(clip, t)
+        pose, k = clip.camera.pose[t].double().numpy(), clip.camera.intrinsics[t].double().numpy()
+        local = np.linalg.solve(k, np.concatenate([pixels, np.ones((len(pixels), 1))], 1).T).T
+        length = np.linalg.norm(local, axis=1)
+        direction = np.ascontiguousarray((local / length[:, None]) @ pose[:3, :3])
+        eye = -pose[:3, :3].T @ pose[:3, 3]
+        geom, apart = np.zeros(len(pixels), np.int32), np.zeros(len(pixels))
+        args = (eye[:, None], direction.reshape(-1, 1), None, True, -1, geom[:, None], apart[:, None], None, len(pixels), 1e10)
+        self._mj.mj_multiRay(self._model, self._data, *args)
+        return np.where(geom >= 0, apart / length, np.inf)
+
+    def distance(self, clip: Clip, t: int, a: int, b: int) -> float:
+        """Smallest distance in m between two bodies at frame t, below 0 where they are in each other."""
+        self._pose(clip, t)
+        m = self._model
+        geoms = [[g for g in range(m.ngeom) if m.geom_bodyid[g] == self._of_body[n]] for n in (a, b)]
+        return min(float(self._mj.mj_geomDistance(m, self._data, i, j, 100.0, None)) for i in geoms[0] for j in geoms[1])
+
+    def _pose(self, clip: Clip, t: int) -> None:
+        for n, k in self._mocap:
+            self._data.mocap_pos[k] = clip.bodies["position"][t, n].numpy()
+            self._data.mocap_quat[k] = clip.bodies["rotation"][t, n].numpy()
+        self._mj.mj_kinematics(self._model, self._data)
+
+
+def _geom(mujoco: Any, spec: Any, name: str, solid: Solid) -> dict[str, Any]:
+    kind = mujoco.mjtGeom
+    if isinstance(solid, Sphere):
+        return {"type": kind.mjGEOM_SPHERE, "size": [solid.radius, 0, 0]}
+    if isinstance(solid, Box):
+        return {"type": kind.mjGEOM_BOX, "size": [side / 2 for side in solid.size]}
+    if isinstance(solid, Capsule | Cylinder):
+        shape = kind.mjGEOM_CAPSULE if isinstance(solid, Capsule) else kind.mjGEOM_CYLINDER
+        return {"type": shape, "size": [solid.radius, solid.length / 2, 0]}
+    spec.add_mesh(name=name, uservert=[x for point in solid.points for x in point])
+    return {"type": kind.mjGEOM_MESH, "meshname": name}
