@@ -1,44 +1,37 @@
-"""Physion's drop: an agent falls, onto a patient or beside it."""
+"""Physion's drop: does what falls touch what stands below, or fall beside it?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
-
-import numpy as np
+import math
 
 from ....core.config import part
-from ....core.errors import UserError
-from .. import styles
-from ..bodies import Rigid
-from ..scene import Scene
-from ..shapes import Box, Capsule, Cylinder, Sphere
-from ..world import SpatialWorld
+from .base import Act, Physion
+from .objects import Props, about
+from .ranges import Draws
+
+FALLING = ("ball", "cube", "cylinder", "cone", "pentagon", "pyramid", "ring", "dumbbell")
+TARGETS = ("bowl", "cube", "cylinder", "pipe", "cone", "pyramid", "table")
 
 
 @part
-class Drop(SpatialWorld):
-    """Physion's drop: an agent falls, onto a patient or beside it."""
+class Drop(Physion):
+    """A body (agent) falls from above, onto a target (patient) or beside it: do they touch?"""
 
     name = "drop"
-    splits: ClassVar[Mapping[str, Any]] = {"id": None}
 
-    def split(self, name: str) -> Self:
-        """The same scenario drawing from a named split."""
-        if name not in self.splits:
-            raise UserError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}")
-        return self
-
-    def draw(self, rng: np.random.Generator, index: int) -> Scene:
-        """The scene of run `index` of the stream."""
-        bodies = []
-        for k in range(int(rng.integers(4, 8))):
-            shape = (Box((0.2, 0.3, 0.25)), Sphere(0.12), Capsule(0.08, 0.3), Cylinder(0.1, 0.25))[k % 4]
-            spot = (float(rng.uniform(-0.6, 0.6)), float(rng.uniform(-0.6, 0.6)), float(0.3 + 0.25 * k))
-            turn = styles.rotation(rng)
-            bodies.append(Rigid(name=f"body{k}", shape=shape, position=spot, rotation=turn, look=styles.look(rng)))
-        floor, light, sky = styles.surroundings(rng)
-        views = styles.views(rng, target=(0.0, 0.0, 0.3), extent=0.8)
-        return Scene(
-            tuple(bodies), floor=floor, light=light, sky=sky, views=views, agent="body1", patient="body0", text="Things fall onto the floor."
-        )
+    def act(self, draws: Draws, props: Props) -> Act:
+        """Put the target on the floor and the agent above."""
+        wide, form = draws.real("target_size"), draws.among(TARGETS)
+        tall = round(wide * (0.5 if form == "bowl" else float(draws.rng.uniform(0.6, 1.2))), 4)
+        turn = about("z", float(draws.rng.uniform(0, 2 * math.pi)))
+        props.put(form, (wide, wide, tall), (0.0, 0.0), role="patient", rotation=turn, mass=draws.real("mass"))
+        size, form, high = draws.real("size"), draws.among(FALLING), draws.real("height")
+        far, way = draws.real("offset"), float(draws.rng.uniform(0, 2 * math.pi))
+        turn = about("z", float(draws.rng.uniform(0, 2 * math.pi)))
+        thick = 0.25 * size if form == "ring" else size
+        props.put(
+            form, (size, size, round(thick, 4)), (far * math.cos(way), far * math.sin(way)), role="agent", center=max(high, tall + size),
+            rotation=turn, mass=draws.real("mass"),
+        )  # fmt: skip
+        extent = 0.5 * (max(high, tall + size) + size) + 0.15
+        return Act(f"A {form} falls.", (0.0, 0.0, extent - 0.15), extent, 0.9)

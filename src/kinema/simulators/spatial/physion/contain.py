@@ -1,0 +1,49 @@
+"""Physion's contain: does what lies in a vessel get out of it?"""
+
+from __future__ import annotations
+
+import math
+
+from ....core.config import part
+from .base import Act, Physion
+from .forms import FLARE, RIM, inside
+from .objects import Props
+from .ranges import Draws
+
+VESSELS = ("bowl", "cup", "crate")
+CONTENTS = ("ball", "cube", "cylinder", "pentagon")
+
+
+@part
+class Contain(Physion):
+    """A ball runs into a vessel with things in it: does one of them (agent) get out, onto the mat below (patient)?"""
+
+    name = "contain"
+
+    def act(self, draws: Draws, props: Props) -> Act:
+        """Fill the vessel on its mat and push the ball."""
+        props.mat((2.6, 1.6), (-0.1, 0.0))
+        wide, tall, form = draws.real("vessel_size"), draws.real("vessel_height"), draws.among(VESSELS)
+        tall = min(tall, 0.3 * wide + 0.1) if form == "bowl" else tall
+        props.put(form, (wide, wide, tall), (0.0, 0.0), bottom=0.01, mass=draws.real("vessel_mass"), restitution=0.1)
+        number, thing = draws.count("middle"), draws.among(CONTENTS)
+        ring = 0.0 if number == 1 else 0.76 if thing == "cube" else 0.62  # how far from the middle they lie, in their size
+        reach = ring + (0.71 if thing == "cube" else 0.5)
+        room = inside((wide, wide, tall), FLARE if form == "bowl" else 0.0)
+        size = round(min(draws.real("middle_size"), 0.97 * room / reach), 4)
+        agent = int(draws.rng.integers(number))
+        angle = 0.0 if thing == "cube" else float(draws.rng.uniform(0, 2 * math.pi))
+        for k in range(number):  # up to three side by side, the rest on top of them
+            layer, place = divmod(k, 3)
+            turn = angle + 2 * math.pi * place / min(number, 3)
+            spot = (ring * size * math.cos(turn), ring * size * math.sin(turn))
+            props.put(
+                thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=0.012 + RIM * wide + layer * 1.01 * size,
+                mass=draws.real("middle_mass"), restitution=0.1,
+            )  # fmt: skip
+        ball = draws.real("probe_size")
+        probe = props.put(
+            "ball", (ball, ball, ball), (-(wide / 2 + ball / 2 + draws.real("distance")), 0.0), bottom=0.01, mass=draws.real("probe_mass")
+        )
+        props.push(probe, (draws.real("speed"), 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)))
+        return Act(f"A {form} with things in it stands on a mat, and a ball is pushed at it.", (0.0, 0.0, 0.25), 1.1, 0.85)
