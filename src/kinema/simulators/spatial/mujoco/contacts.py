@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..run import Contacts
 from ..scene import Scene
+from .kinds import Floats
 
 Ints = NDArray[np.int64]
 FLOOR, NOBODY = -1, -2
@@ -31,7 +32,9 @@ class Recorder:
         force = data.efc_force[rows]
         if rows.min() < 0:
             force = np.where(rows < 0, 0.0, force)
-        self._rows.append((step, found.geom, found.flex if self._flex else None, found.pos, found.frame[:, :3], force))
+        # MuJoCo's own memory, which the next step writes over
+        geoms, flexes = found.geom.copy(), found.flex.copy() if self._flex else None
+        self._rows.append((step, geoms, flexes, found.pos.copy(), found.frame[:, :3].copy(), force))
 
     def contacts(self, substeps: int) -> Contacts:
         """All of them, of frames `substeps` steps apart."""
@@ -65,11 +68,11 @@ def _together(step: Ints, pair: Ints, point: Any, normal: Any, force: Any, subst
         return np.stack([np.bincount(group[there], values[there, k], len(keys)) for k in range(3)], 1) / count
 
     direction = mean(normal)
-    length_of = np.linalg.norm(direction, axis=1, keepdims=True)
-    return Contacts(
-        time=first * length, duration=steps * length, bodies=keys[:, 1:].copy(), point=mean(point),
-        normal=direction / np.where(length_of > 0, length_of, 1.0), impulse=np.bincount(group, force, len(keys)) * length,
-    )  # fmt: skip
+    size = np.linalg.norm(direction, axis=1, keepdims=True)
+    impulse: Floats = np.bincount(group, force, len(keys)) * length
+    duration: Floats = steps.astype(np.float64) * length
+    normal = direction / np.where(size > 0, size, 1.0)
+    return Contacts(first * length, duration, keys[:, 1:].copy(), mean(point), normal, impulse)
 
 
 def _owners(model: Any, scene: Scene) -> tuple[Ints, Ints]:
