@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..run import Contacts
 from ..scene import Scene
-from .kinds import Floats
 
 Ints = NDArray[np.int64]
 FLOOR, NOBODY = -1, -2
@@ -29,9 +28,9 @@ class Recorder:
             return
         found = data.contact
         rows = found.efc_address
-        force = data.efc_force[rows]
-        if rows.min() < 0:
-            force = np.where(rows < 0, 0.0, force)
+        force = np.zeros(len(rows))
+        held = rows >= 0  # the others are a flex's passive contacts
+        force[held] = data.efc_force[rows[held]]
         # MuJoCo's own memory, which the next step writes over
         geoms, flexes = found.geom.copy(), found.flex.copy() if self._flex else None
         self._rows.append((step, geoms, flexes, found.pos.copy(), found.frame[:, :3].copy(), force))
@@ -69,17 +68,19 @@ def _together(step: Ints, pair: Ints, point: Any, normal: Any, force: Any, subst
 
     direction = mean(normal)
     size = np.linalg.norm(direction, axis=1, keepdims=True)
-    impulse: Floats = np.bincount(group, force, len(keys)) * length
-    duration: Floats = steps.astype(np.float64) * length
+    impulse = np.asarray(np.bincount(group, force, len(keys)) * length, np.float64)
+    duration = np.asarray(steps * length, np.float64)
     normal = direction / np.where(size > 0, size, 1.0)
     return Contacts(first * length, duration, keys[:, 1:].copy(), mean(point), normal, impulse)
 
 
 def _owners(model: Any, scene: Scene) -> tuple[Ints, Ints]:
     """Which body of the scene each geom and each flex belongs to."""
+    import mujoco
+
     places = {body.name: k for k, body in enumerate(scene.bodies)}
     geoms = [FLOOR if model.geom(g).name == "/floor" else _place(model.body(model.geom_bodyid[g]).name, places) for g in range(model.ngeom)]
-    flexes = [_place(model.flex(f).name, places) for f in range(model.nflex)]
+    flexes = [_place(mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, f), places) for f in range(model.nflex)]
     return np.array([*geoms, NOBODY]), np.array([*flexes, NOBODY])  # index -1: none
 
 
