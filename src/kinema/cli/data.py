@@ -44,25 +44,26 @@ def inspect(folder: Folder, *, json: bool = False) -> None:
     Console().print(table)
 
 
-def preview(folder: Folder, *, out: str = "preview.png", clips: int = 3, frames: int = 8) -> None:
-    """A contact sheet: rgb, ids, flow and occlusion of a few clips through time, as PNG.
+def preview(folder: Folder, *, out: str = "preview.png", clips: int = 3, frames: int = 8, rows: tuple[str, ...] = ()) -> None:
+    """A contact sheet: rgb, depth, ids, flow and occlusion of a few clips through time, as PNG.
 
     Args:
         folder: a dataset folder, a folder of videos, one of PhyWorld's .hdf5 files, or a video.
         out: the picture to write.
         clips: clips to show, evenly spread over the dataset.
         frames: frames to show of each clip.
+        rows: what to show of rgb, depth, segmentation, normals, flow, occlusion; all but normals that the clips have, if not given.
     """
     from ..core.errors import UserError
     from ..core.video import write_png
     from ..data import open_dataset
-    from ..data.preview import ROWS, contact_sheet
+    from ..data.preview import DEFAULT_ROWS, contact_sheet
 
     if not out.lower().endswith(".png"):
         raise UserError(f"{out}: a preview is written as .png")
     dataset = open_dataset(folder)
-    write_png(out, contact_sheet(dataset, clips, frames))
-    shown = [name for name in ROWS if dataset[0].has(name)]
+    write_png(out, contact_sheet(dataset, clips, frames, rows or DEFAULT_ROWS))
+    shown = [name for name in rows or DEFAULT_ROWS if dataset[0].has(name)]
     print(f"{out}: {min(clips, len(dataset))} clips, each with rows of {', '.join(shown)}")
 
 
@@ -154,11 +155,13 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
 
     card = dataset.card
     counts = card["counts"]
-    rendered = [name for name in ("segmentation", "flow", "occlusion") if "truth.safetensors" not in card["members"] and name in fields]
+    stored = "truth.safetensors" in card["members"]
+    rendered = [name for name in dataset.scenario.dense if name != "rgb" and not stored and name in fields]
     return {
         "kind": "kinema dataset",
         "scenario": f"{card['name']}, split {card['job']['split']}, seed {card['job']['seed']}",
-        "clips": counts["clips"],
+        "clips": f"{counts['clips']} of {card['job']['num']}" if dataset.failed else counts["clips"],
+        **({"left out": _reasons(dataset.failed)} if dataset.failed else {}),
         "frames": f"{counts['frames']} ({card['frames']} a clip)",
         "size": f"{card['size']} x {card['size']} px",
         "fps": f"{card['fps']:g}",
@@ -170,6 +173,11 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "versions": {**card["versions"], **card["shared"].get("versions", {})},
         "made by": command(card),
     }
+
+
+def _reasons(failed: dict[int, str]) -> str:
+    first = next(iter(failed))
+    return f"{len(failed)} that could not be simulated; clip {first}: {failed[first]}"
 
 
 def _published_facts(dataset: PublishedFile, clip: Clip, fields: dict[str, str]) -> dict[str, Any]:

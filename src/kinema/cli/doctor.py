@@ -136,6 +136,13 @@ def _bf16(device: str) -> Finding:
     return Finding(f"bf16 on {device}", "warn" if slow else "ok", found, "train in float32 here: bf16 is emulated" if slow else None)
 
 
+def spatial() -> Iterator[Finding]:
+    """Engines of worlds in three dimensions, their compiled kernels, and whether these run on CUDA."""
+    from .engines import facts
+
+    yield from (Finding(name, "ok", found) for name, found in facts())
+
+
 def video() -> Iterator[Finding]:
     """Every way kinema writes videos, there and back."""
     import torch
@@ -235,7 +242,7 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (python, dependencies, devices, video, models, weights, disk)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (python, dependencies, devices, spatial, video, models, weights, disk)
 
 
 def _print(findings: list[Finding]) -> None:

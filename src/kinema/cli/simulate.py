@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from .progress import Bar
+
+if TYPE_CHECKING:
+    from ..simulators import World
 
 
 def main(
@@ -15,12 +19,14 @@ def main(
     out: str,
     num: int = 100,
     seed: int = 0,
-    split: str = "id",
+    split: str | None = None,
     twins: tuple[str, ...] = (),
     size: int = 128,
     frames: int | None = None,
     fps: float | None = None,
     dt: float | None = None,
+    cameras: int | None = None,
+    supersampling: int | None = None,
     store: Literal["bodies", "all"] = "bodies",
     shard_size: int | None = None,
     workers: int | None = None,
@@ -32,18 +38,22 @@ def main(
     Interrupted in any way, the same command goes on where it stopped. Workers never change a byte.
 
     Args:
-        scenario: uniform, parabola, collision, bounce, attributes, spatial, temporal, phyre or phyre-ambiguity.
+        scenario: planar, in closed form: uniform, parabola, collision, bounce, attributes, spatial, temporal; planar, rigid bodies:
+            phyre, phyre-ambiguity; in three dimensions (kinema[spatial]), Physion's: drop; or a scene of your own, as a .json file.
         out: the folder to write; an empty one, a new one, or one that the same command began.
         num: clips.
         seed: of the random stream; clip i depends on scenario, seed and i alone.
-        split: id, ood, one of the scenario's levels (such as r, v, both), parameters that leave their range, such as
+        split: id unless said otherwise, ood, one of the scenario's levels (such as r, v, both), parameters that leave their range, such as
             radius1+speed2, or templates (phyre: 6, 30, 60, or one by its number).
         twins: violations (vanish, teleport, speed, shape, colour, pass_through), in turn, for pairs of clips: the even one
             possible, the odd one the same up to a frame, from which on something happens that cannot.
         size: side of the square frames, in px.
         frames: frames of a clip; the scenario's own (32, PHYRE's 33) if not given.
         fps: rate at which the videos play; the scenario's own (10, PHYRE's 5) if not given.
-        dt: physical time between two frames, in s; if not given, 1/fps where fps is, else the scenario's own (0.1, PHYRE's 1/3).
+        dt: physical time between two frames, in s; if not given, 1/fps where fps is, else the scenario's own (0.1, PHYRE's 1/3;
+            in three dimensions 1/16, with fps 16).
+        cameras: of a world in three dimensions, how many film each run; so many neighbouring clips show one run.
+        supersampling: of a world in three dimensions, n for n x n rays per pixel of rgb.
         store: bodies keeps video, bodies and seed, and dense truth is rendered when read; all keeps it too.
         shard_size: clips of a shard; chosen from num if not given.
         workers: processes; as many as there are CPU cores if not given.
@@ -52,8 +62,7 @@ def main(
     """
     from ..core.errors import UserError
     from ..data.generate import generate
-    from ..simulators import Twins
-    from ..simulators import scenario as named
+    from ..simulators import twins as pairs_of
 
     if fps is not None and not fps > 0:
         raise UserError(f"--fps must be above 0, got {fps:g}")
@@ -61,11 +70,13 @@ def main(
         if value is not None and value < 1:
             raise UserError(f"{flag} must be at least 1, got {value}")
     given = {"size": size, "num_frames": frames, "fps": fps, "dt": 1 / fps if fps is not None and dt is None else dt}
-    world = named(scenario, **{key: value for key, value in given.items() if value is not None})
+    given |= {"cameras": cameras, "supersampling": supersampling}
+    world = _world(scenario, {key: value for key, value in given.items() if value is not None})
+    split = split or ("id" if "id" in world.splits else next(iter(world.splits)))
     if twins:
         if num % 2:
             raise UserError(f"--num must be even with --twins, which come in pairs; got {num}")
-        world = Twins(world, violations=twins)
+        world = pairs_of(world, violations=twins)
     there = []
     with Bar("simulate", num) as bar:
 
@@ -75,6 +86,7 @@ def main(
 
         sharing: dict[str, Any] = {"shard_size": shard_size or 0, "workers": workers or 0, "on": on}
         card = generate(out, world, num=num, seed=seed, split=split, store=store, report=report, **sharing)
+    _left_out(card)
     if json:
         from json import dumps
 
@@ -83,3 +95,27 @@ def main(
     counts = card["counts"]
     kept = f" ({sum(there)} were there)" if sum(there) else ""
     print(f"{out}: {counts['clips']} clips{kept}, {counts['frames']} frames, {counts['shards']} shards, {counts['bytes'] / 1e6:.1f} MB")
+
+
+def _world(name: str, fields: dict[str, Any]) -> World:
+    """The scenario of this name with some fields set."""
+    from dataclasses import fields as fields_of
+
+    from ..core.errors import UserError
+    from ..simulators import SCENARIOS
+    from ..simulators import scenario as named
+
+    cls = SCENARIOS.get(name)
+    for key in ("cameras", "supersampling"):
+        if cls is not None and key in fields and key not in {field.name for field in fields_of(cls)}:
+            raise UserError(f"--{key} is for worlds in three dimensions; {name} is planar")
+    return named(name, **fields)
+
+
+def _left_out(card: dict[str, Any], most: int = 5) -> None:
+    """Say which clips could not be simulated."""
+    failed, job = card.get("failed", []), card["job"]
+    for entry in failed[:most]:
+        print(f"kinema: clip {entry['index']} of {card['name']}, seed {job['seed']}, is left out: {entry['reason']}", file=sys.stderr)
+    if len(failed) > most:
+        print(f"kinema: and {len(failed) - most} more, which card.json names", file=sys.stderr)

@@ -60,7 +60,8 @@ def flow_error(clip: Clip) -> float:
     there = (turn @ seen.mT).mT + torch.where(far, torch.zeros_like(ray), shift.mT)
     image = (k[1:] @ there.mT).mT
     error = (image[..., :2] / image[..., 2:] - pixel - flow).norm(dim=-1) / (flow.norm(dim=-1) / clip.size[1]).clamp_min(1)
-    return float(error[there[..., 2] > 0].max()) if bool((there[..., 2] > 0).any()) else 0.0
+    ahead = ~(there[..., 2] <= 0)
+    return float(error[ahead].max()) if bool(ahead.any()) else 0.0
 
 
 def return_error(clip: Clip) -> float:
@@ -68,7 +69,7 @@ def return_error(clip: Clip) -> float:
     all four pixels around show its body, and beyond what their backward flows differ by."""
     height, width = clip.size
     pixel = _pixels(clip)
-    worst = 0.0
+    found = [0.0]  # NaN stays in the largest of a list of arrays, and fails
     for t in range(clip.num_frames - 1):
         land = pixel + clip.flow[t].double().flatten(1).T
         corner = (land - 0.5).floor().long()
@@ -84,37 +85,39 @@ def return_error(clip: Clip) -> float:
         weight = torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])[..., None]
         miss = (land[fits] + (weight * back).sum(0) - pixel[fits]).norm(dim=-1)
         spread = (back.amax(0) - back.amin(0)).norm(dim=-1)
-        worst = max(worst, float((miss - spread).max()))
-    return worst
+        found.append(float((miss - spread).max()))
+    return float(np.max(found))
 
 
 def ray_error(clip: Clip) -> float:
-    """Largest distance, over the depth, of the depth from that of MuJoCo's rays through the pixel's centre and four points a
-    hundredth of a pixel around it, between whose depths it must lie; where the pixel shows a rigid body, the floor or the sky."""
+    """Largest distance, over the depth, of the depth from that of MuJoCo's rays through the pixel's centre or, where these differ,
+    through four points a hundredth of a pixel around it, between which it must lie. Of pixels that show a rigid body, floor or sky.
+    """
     scene = scene_of(clip)
     rays = Rays(scene)
     rigid = torch.tensor([True, *rays.is_rigid])
-    worst = 0.0
+    found = [0.0]
     for t, at in _chosen(clip):
         at = at[rigid[clip.segmentation[t].flatten()[at].long()]]
-        depth = clip.depth[t, 0].flatten()[at].double().numpy()
-        found = np.stack([rays.depth(clip, t, _pixels(clip)[at].numpy() + shift) for shift in _AROUND])
-        low, high = found.min(0), found.max(0)
-        beyond = np.maximum(low - depth, depth - high, where=np.isfinite(depth), out=np.zeros_like(depth))
-        error = np.where(np.isfinite(depth), beyond / np.maximum(depth, 1e-9), np.where(high > FAR, 0.0, np.inf))
-        error = np.where(np.isfinite(depth) & (low == np.inf), np.where(depth > FAR, 0.0, np.inf), error)
-        worst = max(worst, float(error.max(initial=0.0)))
-    return worst
+        pixel, depth = _pixels(clip)[at].numpy(), clip.depth[t, 0].flatten()[at].double().clamp_max(FAR).numpy()
+        hit = np.minimum(rays.depth(clip, t, pixel), FAR)
+        error = np.abs(hit - depth) / depth
+        for n in np.flatnonzero(~(error <= DEPTH)):  # an edge, perhaps; or not a number
+            around = np.minimum(rays.depth(clip, t, pixel[n] + _AROUND), FAR)
+            low, high = min(hit[n], *around), max(hit[n], *around)
+            error[n] = np.max([0.0, low - depth[n], depth[n] - high]) / depth[n]
+        found.append(float(error.max(initial=0.0)))
+    return float(np.max(found))
 
 
 FAR = 500.0  # m, from where on floor and horizon are one
-_AROUND: tuple[Floats, ...] = tuple(np.array(p) for p in ((0.0, 0.0), (0.01, 0.0), (-0.01, 0.0), (0.0, 0.01), (0.0, -0.01)))
+_AROUND: Floats = np.array([(0.01, 0.0), (-0.01, 0.0), (0.0, 0.01), (0.0, -0.01)])
 
 
 def surface_error(clip: Clip) -> float:
     """Largest distance, over the depth, of what a pixel shows from the surface of the body whose id it has; of what has none from
     the floor."""
-    worst = 0.0
+    found = [0.0]
     for t, at in _chosen(clip):
         depth = clip.depth[t, 0].flatten()[at].double()
         seen = depth.isfinite() & (depth < FAR)
@@ -122,8 +125,8 @@ def surface_error(clip: Clip) -> float:
         ids = clip.segmentation[t].flatten()[at].long()
         points = clip.camera.frames(t, t + 1).unproject(_pixels(clip)[at][None], depth[None])[0]
         apart = distance_to_surface(clip, t, points.numpy(), ids.numpy())
-        worst = max(worst, float((apart / depth.numpy()).max(initial=0.0)))
-    return worst
+        found.append(float((apart / depth.numpy()).max(initial=0.0)))
+    return float(np.max(found))
 
 
 def track_error(clip: Clip) -> float:
@@ -131,13 +134,13 @@ def track_error(clip: Clip) -> float:
     infinite where a point changes its body."""
     if bool((clip.track_ids != clip.track_ids[:1]).any()):
         return float("inf")
-    worst = 0.0
+    found = [0.0]
     for t in range(clip.num_frames):
         points = clip.tracks[t].double()
         far = clip.camera.frames(t, t + 1).to_camera(points[None])[0].norm(dim=-1).numpy()
         apart = distance_to_surface(clip, t, points.numpy(), clip.track_ids[t].long().numpy())
-        worst = max(worst, float((apart / np.maximum(far, 1.0)).max(initial=0.0)))
-    return worst
+        found.append(float((apart / np.maximum(far, 1.0)).max(initial=0.0)))
+    return float(np.max(found))
 
 
 def still_error(clip: Clip) -> float:

@@ -46,12 +46,11 @@ class Rays:
         pose, k = clip.camera.pose[t].double().numpy(), clip.camera.intrinsics[t].double().numpy()
         local = np.linalg.solve(k, np.concatenate([pixels, np.ones((len(pixels), 1))], 1).T).T
         length = np.linalg.norm(local, axis=1)
-        direction = np.ascontiguousarray((local / length[:, None]) @ pose[:3, :3])
-        eye = -pose[:3, :3].T @ pose[:3, 3]
-        geom, apart = np.zeros(len(pixels), np.int32), np.zeros(len(pixels))
-        args = (eye[:, None], direction.reshape(-1, 1), None, True, -1, geom[:, None], apart[:, None], None, len(pixels), 1e10)
-        self._mj.mj_multiRay(self._model, self._data, *args)
-        return np.where(geom >= 0, apart / length, np.inf)
+        direction = (local / length[:, None]) @ pose[:3, :3]
+        eye, geom = -pose[:3, :3].T @ pose[:3, 3], np.zeros(1, np.int32)
+        # One by one: mj_multiRay (3.17) passes by some bodies that its rays graze, and that mj_ray hits.
+        apart = np.array([self._mj.mj_ray(self._model, self._data, eye, ray, None, 1, -1, geom) for ray in direction])
+        return np.where(apart >= 0, apart / length, np.inf)
 
     def distance(self, clip: Clip, t: int, a: int, b: int) -> float:
         """Smallest distance in m between two bodies at frame t, below 0 where they are in each other."""
