@@ -1,6 +1,7 @@
 """Three-dimensional worlds: scenes of bodies, engines that move them, and a ray-caster that sees everything there is to know."""
 
 from .bodies import KINDS, Balloon, Body, Cloth, Joint, Key, Particles, Rigid, Rope, Soft
+from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
 from .physion import Drop
@@ -11,7 +12,7 @@ from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
-WORLDS: tuple[type[SpatialWorld], ...] = (Drop,)
+WORLDS: tuple[type[SpatialWorld], ...] = (Drop, Driving)
 
 __all__ = [
     "KINDS",
@@ -28,6 +29,7 @@ __all__ = [
     "Crane",
     "Cylinder",
     "Dolly",
+    "Driving",
     "Drop",
     "Failed",
     "FirstPerson",
