@@ -10,8 +10,8 @@ from ...core.errors import UserError
 from .looks import Look
 from .materials import material
 from .shapes import UPRIGHT, Box, Capsule, Compound, Cylinder, Hull, Quaternion, Sphere, Vector, positive
+from .substances import substance
 
-SUBSTANCES = ("water", "honey", "sand", "snow", "mud", "wax", "jelly")
 EDGES = ("left", "right", "top", "bottom", "corners", "none")
 
 
@@ -167,10 +167,13 @@ class Soft(Body):
 
 @part
 class Rope(Body):
-    """A rope of `length` m along the body's x, of `segments` capsules of `radius` m; `bend` and `twist` Pa are its stiffness.
-    `start` and `end` name what its ends hang on: a body, "world" or None. A body hung on it swings with it."""
+    """A rope of `length` m and `density` kg/m^3 from the body's origin along its x, of `segments` capsules of `radius` m. `bend`
+    and `twist` Pa are its moduli, `damping` s that of its bending. With a `span` m shorter than `length` it starts as a catenary
+    that hangs (-z) between the origin and (span, 0, 0). `start` and `end` name what its ends hang on, free to turn: a rigid body,
+    "world" or None. A body hung on it swings with it."""
 
     length: float = 1.0
+    span: float | None = None
     segments: int = 24
     radius: float = 0.012
     density: float = 800.0
@@ -185,6 +188,12 @@ class Rope(Body):
         super().__post_init__()
         positive(f"body {self.name!r}: length, radius and density", self.length, self.radius, self.density)
         positive(f"body {self.name!r}: bend and twist", self.bend, self.twist)
+        if self.span is not None and not 0.1 * self.length <= self.span <= self.length:
+            raise UserError(
+                f"body {self.name!r}: span must be from a tenth of its length to its length, got {self.span:g} of {self.length:g} m"
+            )
+        if not 0 <= self.damping < math.inf or not 0 <= self.friction < math.inf:
+            raise UserError(f"body {self.name!r}: damping and friction must be 0 or more, got {self.damping:g} and {self.friction:g}")
         if self.segments < 2:
             raise UserError(f"body {self.name!r}: a rope needs at least 2 segments, got {self.segments}")
 
@@ -220,14 +229,15 @@ class Particles(Body):
     if None).
 
     `substance` sets what is not given: `density` kg/m^3, `viscosity` Pa s, `friction` (of grains against each other), `young`
-    Pa, `poisson`, `yield_stress` Pa. `temperature` C; from `melting` C on it flows, and heat comes from what is `hot` in the
-    scene (`Heater`)."""
+    Pa, `poisson`, `yield_stress` Pa. At `temperature` C it starts; from `melting` C on it flows, where heat comes from the
+    scene's heaters and spreads inside with `diffusivity` m^2/s (a clip is short: the default is a time lapse, some thousand
+    times the diffusivity of wax)."""
 
     form: Literal["box", "ball", "cylinder"] = "box"
     size: Vector = (0.3, 0.3, 0.3)
     spacing: float = 0.03
     radius: float | None = None
-    substance: Literal["water", "honey", "sand", "snow", "mud", "wax", "jelly"] = "water"
+    substance: Literal["water", "honey", "sand", "snow", "mud", "wax", "ice", "jelly"] = "water"
     density: float | None = None
     viscosity: float | None = None
     friction: float | None = None
@@ -236,20 +246,35 @@ class Particles(Body):
     yield_stress: float | None = None
     temperature: float = 20.0
     melting: float | None = None
+    diffusivity: float = 3e-4
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(f"body {self.name!r}: size and spacing", *self.size, self.spacing)
-        if self.substance not in SUBSTANCES:
-            raise UserError(f"body {self.name!r}: there is no substance {self.substance!r}; there are {', '.join(SUBSTANCES)}")
+        substance(self.substance)
         for key in ("density", "young", "radius"):
             if getattr(self, key) is not None:
                 positive(f"body {self.name!r}: {key}", getattr(self, key))
-        for key in ("viscosity", "friction", "yield_stress"):
+        for key in ("viscosity", "friction", "yield_stress", "diffusivity"):
             if getattr(self, key) is not None and not 0 <= getattr(self, key) < math.inf:
                 raise UserError(f"body {self.name!r}: {key} must be 0 or more, got {getattr(self, key):g}")
+        for key in ("temperature", "melting"):
+            if getattr(self, key) is not None and not -273.15 <= getattr(self, key) < math.inf:
+                raise UserError(f"body {self.name!r}: {key} must be -273.15 C or more, got {getattr(self, key):g}")
         if self.poisson is not None and not 0 <= self.poisson < 0.5:
             raise UserError(f"body {self.name!r}: Poisson's ratio must be from 0 to below 0.5, got {self.poisson:g}")
+        if min(self.size) < self.spacing:
+            raise UserError(f"body {self.name!r}: spacing must be at most its smallest size, got {self.spacing:g} for {min(self.size):g} m")
+
+    def property_of(self, key: str) -> float:
+        """`density`, `viscosity`, `friction`, `young`, `poisson` or `yield_stress`, its own or its substance's."""
+        own = getattr(self, key)
+        return float(getattr(substance(self.substance), key) if own is None else own)
+
+    @property
+    def melts(self) -> float | None:
+        """The temperature in C at which it melts, its own or its substance's (None: it does not)."""
+        return substance(self.substance).melting if self.melting is None else self.melting
 
 
 AnyBody = Rigid | Cloth | Soft | Rope | Balloon | Particles

@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+JITTER = 0.1  # of the spacing, by which particles start beside their lattice
+
+
 class Matter(NamedTuple):
     """`points` [m,3] m at rest in the body's axes; `triangles` [f,3] of its surface, wound outwards (none: particles), whether
     the surface is `smooth`, and `elements` [e,4], the tetrahedra of a solid."""
@@ -185,6 +188,7 @@ def _filling(body: Particles) -> Floats:
     counts = np.maximum(1, np.round(np.array(body.size) / body.spacing).astype(int))
     axes = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    grid += np.random.default_rng(0).uniform(-JITTER, JITTER, grid.shape) / counts  # a perfect lattice keeps its planes for ever
     if body.form == "ball":
         grid = grid[np.linalg.norm(grid, axis=1) <= 0.5]
     if body.form == "cylinder":

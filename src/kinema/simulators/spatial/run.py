@@ -52,7 +52,8 @@ class Run:
     [t,n] J; `vertices` [t,m,3] float32: mesh vertices and particles of the bodies that have them, in the scene's order
     (deformable bodies have their centre of mass as position, and no rotation). `work` [t] J is what drives, pushes, wind and
     motors have done since the first frame. `visible` and `cut` [t,n]: whether a body is there, and whether it is not the one
-    it was a frame before (twins)."""
+    it was a frame before (twins). `temperature` [t,n] C is the mean of a body's particles (NaN: it has none), `strays` how many
+    particles got into solids or under the floor and were put back."""
 
     times: Floats
     position: Floats
@@ -69,6 +70,8 @@ class Run:
     work: Floats | None = None
     visible: NDArray[np.bool_] | None = None
     cut: NDArray[np.bool_] | None = None
+    temperature: Floats | None = None
+    strays: int = 0
 
     @property
     def energy(self) -> Floats:
@@ -104,7 +107,7 @@ def bodies_of(scene: Scene, run: Run) -> dict[str, Tensor]:
         "angular_velocity": run.angular_velocity, "kinetic_energy": run.kinetic, "potential_energy": run.potential,
         "elastic_energy": run.elastic,
     }  # fmt: skip
-    marks = {key: array for key in ("visible", "cut") if (array := getattr(run, key)) is not None}
+    marks = {key: array for key in ("visible", "cut", "temperature") if (array := getattr(run, key)) is not None}
     still = {key: np.broadcast_to(array, (frames, *array.shape)).copy() for key, array in still.items()}
     return {key: torch.from_numpy(array) for key, array in {**moving, **still, **marks}.items()}
 
@@ -122,5 +125,5 @@ def run_of(bodies: Mapping[str, Tensor], vertices: Tensor | None, times: Floats)
         angular_velocity=array["angular_velocity"], mass=array["mass"][0], kinetic=array["kinetic_energy"],
         potential=array["potential_energy"], elastic=array["elastic_energy"],
         vertices=np.zeros((len(times), 0, 3), np.float32) if vertices is None else vertices.numpy(),
-        visible=array.get("visible"), cut=array.get("cut"),
+        visible=array.get("visible"), cut=array.get("cut"), temperature=array.get("temperature"),
     )  # fmt: skip

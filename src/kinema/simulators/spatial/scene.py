@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import field
+from typing import Literal
 
 from ...core.config import part
 from ...core.errors import UserError
@@ -29,26 +30,45 @@ class Floor:
 
 @part
 class Light:
-    """A distant sun that shines along `direction`, of `color`, and light from all sides of strength `ambient`."""
+    """A distant sun that shines along `direction`, of `color`, and light from all sides of strength `ambient`. `size`, the
+    degrees it spans, softens its shadows where there is supersampling."""
 
     direction: Vector = (-0.4, 0.5, -1.0)
     color: Color = (255, 250, 240)
     strength: float = 0.75
     ambient: float = 0.4
+    size: float = 4.0
 
     def __post_init__(self) -> None:
         if not math.hypot(*self.direction) > 0 or self.strength < 0 or self.ambient < 0:
             raise UserError("a light needs a direction, and strength and ambient of 0 or more")
+        if not 0 <= self.size <= 60:
+            raise UserError(f"a light's size must be from 0 to 60 degrees, got {self.size:g}")
+
+
+Scenery = Literal["open", "hills", "skyline", "room", "studio"]
+SCENERIES: tuple[Scenery, ...] = ("open", "hills", "skyline", "room", "studio")
 
 
 @part
 class Sky:
-    """What is behind everything, infinitely far: colours at the zenith and at the horizon, `clouds` 0 to 1 over them."""
+    """What is behind everything, infinitely far: colours at the `zenith` and the `horizon`, `clouds` 0 to 1 over them, and
+    `scenery`: open, hills or a skyline in the colour `ground`, the walls and ceiling of a room (colours horizon and zenith), a
+    studio's paper. `haze` 1/m fades what is far into the horizon; `seed` shifts clouds and hills."""
 
     zenith: Color = (110, 150, 205)
     horizon: Color = (215, 225, 235)
+    ground: Color = (110, 115, 105)
     clouds: float = 0.0
+    scenery: Scenery = "open"
+    haze: float = 0.012
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.scenery not in SCENERIES:
+            raise UserError(f"a sky's scenery must be one of {', '.join(SCENERIES)}, got {self.scenery!r}")
+        if not 0 <= self.clouds <= 1 or self.haze < 0:
+            raise UserError(f"a sky's clouds must be from 0 to 1 and its haze 0 or more, got {self.clouds:g} and {self.haze:g}")
 
 
 @part
