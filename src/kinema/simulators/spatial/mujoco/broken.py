@@ -10,6 +10,7 @@ from ....core.errors import UserError
 from ..bodies import Rigid
 from ..change import Change
 from ..scene import Scene
+from .frames import Frames
 from .kinds import Floats
 
 APART = -1e6  # m: contacts within this margin are none
@@ -39,6 +40,8 @@ class Breach:
 
     def at(self, data: Any, frame: int) -> None:
         """What happens at `frame`."""
+        import mujoco
+
         change = self._change
         if change is None or frame != change.frame:
             return
@@ -46,11 +49,12 @@ class Breach:
         for place in change.vanish:
             for other in (-1, *range(len(self._scene.bodies))):
                 self._part(place, other)
+        mujoco.mj_kinematics(self._model, data)
         for place, position in change.moved.items():
             k = self._model.body(self._scene.bodies[place].name).id
             if self._model.body_dofnum[k]:
                 at = self._model.jnt_qposadr[self._model.body_jntadr[k]]
-                data.qpos[at : at + 3] = position
+                data.qpos[at : at + 3] += position - Frames(self._model, [self._scene.bodies[place]]).position(data)[0]
             else:
                 self._model.body_pos[k] = position
 

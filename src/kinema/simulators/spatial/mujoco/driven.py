@@ -72,4 +72,7 @@ class Drive:
 
 def drives(model: Any, scene: Scene, steps: int) -> list[Drive]:
     """Those of a scene's driven bodies."""
-    return [Drive(model, body, steps) for body in scene.bodies if isinstance(body, Rigid) and body.drive]
+    held = [Drive(model, body, steps) for body in scene.bodies if isinstance(body, Rigid) and body.drive]
+    if held:  # the solver stops by the mean inertia, which must not be theirs
+        model.stat.meaninertia = float(np.mean(model.dof_M0[model.dof_M0 < HOLD])) if (model.dof_M0 < HOLD).any() else 1.0
+    return held

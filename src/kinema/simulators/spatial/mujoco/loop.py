@@ -16,6 +16,7 @@ from ..scene import Scene
 from .broken import Breach
 from .contacts import Recorder
 from .driven import drives
+from .impact import Impacts
 from .kinds import Kind, Law, kinds
 from .model import longest_step, model
 from .states import Log
@@ -55,11 +56,14 @@ class Stepper:
     """Makes steps: forces, MuJoCo's own step, driven bodies, contacts. `work` J is what came from outside."""
 
     def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene) -> None:
+        import mujoco
+
         self._m, self._d, self._motors = m, d, motors
         self._sources = [law for law in laws if law.source]
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
         self._middle = m.nflex == 0 and m.nplugin == 0
+        self._impacts = Impacts(m) if m.npair and m.opt.integrator == mujoco.mjtIntegrator.mjINT_IMPLICITFAST else None
         self.recorder = Recorder(m, scene)
 
     @property
@@ -78,7 +82,12 @@ class Stepper:
         m, d = self._m, self._d
         position, velocity = d.qpos.copy(), d.qvel.copy()
         source = self._forces(step)
-        mujoco.mj_step(m, d)
+        if self._impacts is None:
+            mujoco.mj_step(m, d)
+        else:
+            mujoco.mj_step1(m, d)
+            self._impacts.solve(d)
+            mujoco.mj_implicit(m, d)
         mean = (velocity + d.qvel) / 2
         if source is not None:
             self._pushed += float(source @ mean) * m.opt.timestep

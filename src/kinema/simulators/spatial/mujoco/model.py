@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -10,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ....core.errors import UserError
 from ..scene import Scene
 from .kinds import kinds
+from .mjcf import text
 from .pairs import add_pairs
 
 FLOOR = "/floor"  # no body's name has a slash
@@ -39,11 +39,9 @@ def model(scene: Scene, step: float) -> Any:
             module.add(root, world, scene.bodies[k], scene)
     add_pairs(root, scene, step)
     try:
-        return mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"))
+        spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+        for flex in spec.flexes:
+            flex.elastic3d = int(flex.dim == 3)  # stable neo-Hookean, which XML cannot say
+        return spec.compile()
     except ValueError as error:
         raise UserError(f"MuJoCo refuses the scene: {' '.join(str(error).split())}") from None
-
-
-def text(values: Iterable[float]) -> str:
-    """Numbers as an XML attribute."""
-    return " ".join(repr(float(value)) for value in values)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from ..bodies import Rigid
 from ..matter import half
 from ..scene import Scene
 from ..shapes import pieces
+from .mjcf import child
 
-PUSH = 0.03
+PUSH = 0.015
 SOFTNESS = 1e-3  # share of the free acceleration that contacts let through: what keeps many of them at once solvable
 
 
@@ -36,12 +37,12 @@ def add_pairs(root: Element, scene: Scene, step: float) -> None:
     surfaces = [surface for body in scene.bodies if isinstance(body, Rigid) and not body.ghost for surface in _surfaces(body)]
     if scene.floor is not None:
         surfaces.insert(0, _Surface("/floor", "", "", True, scene.floor.friction, scene.floor.restitution, 0.0))
-    contact = SubElement(root, "contact")
+    contact = child(root, "contact")
     for k, one in enumerate(surfaces):
         for other in surfaces[k + 1 :]:
             if (one.still and other.still) or one.body == other.body or other.parent == one.body or one.parent == other.body:
                 continue
-            SubElement(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step))
+            child(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step))
 
 
 def _surfaces(body: Rigid) -> list[_Surface]:

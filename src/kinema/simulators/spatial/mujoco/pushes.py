@@ -11,6 +11,7 @@ from ..bodies import Rigid
 from ..matter import extent
 from ..scene import Push, Scene, Wind
 from ..shapes import Sphere
+from .frames import Frames
 from .kinds import Law
 from .wind import air
 
@@ -47,15 +48,17 @@ def _drag(model: Any, body: Rigid, wind: Wind) -> Law:
     import mujoco
 
     k, size = model.body(body.name).id, extent(body)
+    lag = 0.5 * model.opt.timestep / model.body_mass[k]
     ball = isinstance(body.shape, Sphere)
     areas = np.array([size[1] * size[2], size[0] * size[2], size[0] * size[1]]) * (np.pi / 4 if ball else 1.0)
     factor = 0.5 * wind.density * (0.47 if ball else 1.05)
-    twist, none = np.zeros(6), np.zeros(3)
+    twist, none, axes = np.zeros(6), np.zeros(3), Frames(model, [body]).axes(0)
 
     def apply(model: Any, data: Any, time: float) -> None:
         mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_BODY, k, twist, 0)
-        past = air(wind, time) - twist[3:]
-        force = factor * np.linalg.norm(areas * (past @ data.xmat[k].reshape(3, 3))) * past  # |A u^| |u| u = |A u| u
+        past = air(wind, time, data.xipos[k][None])[0] - twist[3:]
+        rate = factor * np.linalg.norm(areas * (past @ (data.xmat[k].reshape(3, 3) @ axes)))  # |A u^| |u| u = |A u| u
+        force = rate * past / (1 + lag * rate)  # as it is in the middle of the step
         mujoco.mj_applyFT(model, data, force, none, data.xipos[k], k, data.qfrc_applied)
 
     return Law(apply)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from ..matter import half, hull
 from ..scene import Scene
 from ..shapes import Box, Capsule, Cylinder, Hull, Solid, Sphere, pieces
 from .driven import HOLD, pose
+from .frames import Frames
+from .gyroscope import gyroscope
 from .kinds import Floats, Law, Reader, Settings, States
-from .model import text
+from .mjcf import child, text
 from .pairs import SOFTNESS
 from .pushes import drag, pushes
 
@@ -41,18 +43,18 @@ def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
     if body.parent is not None:
         home = _find(root, body, scene)
         position, rotation = _relative(body, scene)
-    element = SubElement(home, "body", name=body.name, pos=text(position), quat=text(rotation))
+    element = child(home, "body", name=body.name, pos=text(position), quat=text(rotation))
     if body.joint is not None:
         _joint(element, body.joint)
     elif body.drive:
-        SubElement(element, "joint", type="free", armature=repr(HOLD))
+        child(element, "joint", type="free", armature=repr(HOLD))
     elif not body.fixed:
-        SubElement(element, "freejoint")
+        child(element, "freejoint", align="true")  # in the centre of mass: see Frames
     density = body.property_of("density") if body.mass is None else body.mass / volume(body)
     touching = {"contype": "0" if body.ghost else "1", "conaffinity": "0"}
     for k, placed in enumerate(pieces(body.shape)):
-        SubElement(
-            element, "geom", name=f"{body.name}/{k}", pos=text(placed.position), quat=text(placed.rotation), density=repr(density),
+        child(
+            element, "geom", name=f"{body.name}/{k}", pos=text(placed.position), quat=text(placed.rotation), density=repr(float(density)),
             friction=f"{body.property_of('friction')} .005 .0001", **touching, **_geom(root, f"{body.name}/{k}", placed.solid),
         )  # fmt: skip
 
@@ -74,7 +76,7 @@ def start(model: Any, data: Any, bodies: Sequence[Rigid], scene: Scene) -> None:
 
 def laws(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
     """Pushes, and the drag of the wind."""
-    return [*pushes(model, bodies, scene), *drag(model, bodies, scene)]
+    return [*pushes(model, bodies, scene), *drag(model, bodies, scene), *gyroscope(model, bodies)]
 
 
 def masses(model: Any, bodies: Sequence[Rigid]) -> Floats:
@@ -88,6 +90,7 @@ def reader(model: Any, bodies: Sequence[Rigid], scene: Scene) -> Reader:
     mass, inertia, roots = model.body_mass[ids], model.body_inertia[ids], model.body_rootid[ids]
     sprung = [(n, model.body_jntadr[ids[n]]) for n, body in enumerate(bodies) if body.joint is not None and body.joint.stiffness]
     nothing = [np.zeros((0, 3), np.float32)] * len(ids)
+    frames = Frames(model, bodies)
 
     def read(data: Any) -> States:
         spin = data.cvel[ids, :3]
@@ -97,7 +100,7 @@ def reader(model: Any, bodies: Sequence[Rigid], scene: Scene) -> Reader:
         elastic = np.zeros(len(ids))
         for n, joint in sprung:
             elastic[n] = _spring(model, data, joint)
-        return States(data.xpos[ids], data.xquat[ids], data.xipos[ids], velocity, spin, kinetic, elastic, nothing)
+        return States(frames.position(data), frames.rotation(data), data.xipos[ids], velocity, spin, kinetic, elastic, nothing)
 
     return read
 
@@ -130,7 +133,7 @@ def _check(body: Rigid) -> None:
 
 def _joint(element: Element, joint: Joint) -> None:
     limits = {} if joint.limits is None else {"range": text(joint.limits)}
-    SubElement(
+    child(
         element, "joint", type=joint.kind, axis=text(joint.axis), pos=text(joint.anchor), damping=repr(joint.damping),
         stiffness=repr(joint.stiffness), solimplimit=f"{1 - SOFTNESS} {1 - SOFTNESS} 0.001 0.5 2", **limits,
     )  # fmt: skip
@@ -176,6 +179,6 @@ def _geom(root: Element, name: str, solid: Solid) -> dict[str, str]:
     if isinstance(solid, Capsule | Cylinder):
         return {"type": type(solid).__name__.lower(), "size": text((solid.radius, solid.length / 2))}
     asset = root.find("asset")
-    asset = SubElement(root, "asset") if asset is None else asset
-    SubElement(asset, "mesh", name=name, vertex=text(x for point in solid.points for x in point), inertia="convex")
+    asset = child(root, "asset") if asset is None else asset
+    child(asset, "mesh", name=name, vertex=text(x for point in solid.points for x in point), inertia="convex")
     return {"type": "mesh", "mesh": name}

@@ -52,7 +52,7 @@ class Log:
 
     def run(self, times: Floats, contacts: Contacts) -> Run:
         """All of them as a Run."""
-        states = {key: np.stack([row[key] for row in self._rows]) for key in (*KEYS, "potential")}
+        states: dict[str, Any] = {key: np.stack([row[key] for row in self._rows]) for key in (*KEYS, "potential")}
         marks = self._breach.marks(len(times))
         vertices = np.stack(self._vertices).astype(np.float32)
         return Run(times=times, mass=self._mass, vertices=vertices, contacts=contacts, work=np.array(self._work), **states, **marks)
