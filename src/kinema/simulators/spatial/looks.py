@@ -8,20 +8,29 @@ from ...core.config import part
 from ...core.errors import UserError
 
 Color = tuple[int, int, int]
-Texture = Literal["plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks"]
-TEXTURES: tuple[Texture, ...] = ("plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks")
+Texture = Literal[
+    "plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks", "metal", "fabric", "concrete", "grass", "asphalt", "tiles",
+    "sand", "terrazzo", "carpet", "planks", "windows",
+]  # fmt: skip
+TEXTURES: tuple[Texture, ...] = (
+    "plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks", "metal", "fabric", "concrete", "grass", "asphalt", "tiles",
+    "sand", "terrazzo", "carpet", "planks", "windows",
+)  # fmt: skip
 
 
 @part
 class Look:
     """A surface: `color` and, in patterns, `second` (0-255); a solid `texture` of period `scale` m in the body's own axes,
-    shifted by `seed`; `gloss` 0 (matt) to 1 (a sharp highlight)."""
+    shifted by `seed`; `gloss` 0 (matt) to 1 (a sharp highlight); `mirror`, the share of light it reflects like one; `clear`,
+    the share that passes through it."""
 
     color: Color = (190, 190, 190)
     second: Color = (110, 110, 110)
     texture: Texture = "plain"
     scale: float = 0.1
     gloss: float = 0.2
+    mirror: float = 0.0
+    clear: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -30,5 +39,8 @@ class Look:
         for key in ("color", "second"):
             if not all(0 <= channel <= 255 for channel in getattr(self, key)):
                 raise UserError(f"a look's {key} must be three numbers from 0 to 255, got {getattr(self, key)}")
-        if not self.scale > 0 or not 0 <= self.gloss <= 1:
-            raise UserError(f"a look's scale must be above 0 m and its gloss from 0 to 1, got {self.scale:g} and {self.gloss:g}")
+        if not self.scale > 0:
+            raise UserError(f"a look's scale must be above 0 m, got {self.scale:g}")
+        for key in ("gloss", "mirror", "clear"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise UserError(f"a look's {key} must be from 0 to 1, got {getattr(self, key):g}")

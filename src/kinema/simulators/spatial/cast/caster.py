@@ -9,93 +9,109 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.camera import Camera
-from ..looks import Look
 from ..run import Run
 from ..scene import Scene
 from .device import device, warp
-from .geometry import Geometry, geometry, texture_code
-from .stage import stage, views_of
+from .shading import shading
+from .stage import TILE, Stage, lens_of, stage, views_of
 
 CHUNK = 2**21  # pixels of one launch
+HITTING = ("depth", "segmentation", "normals")
+MOVING = ("flow", "backward_flow", "scene_flow", "occlusion")
 Arrays = dict[str, NDArray[Any]]
 
 
 def cast(scene: Scene, run: Run, camera: Camera, size: int, fields: Sequence[str], samples: int = 1) -> Arrays:
-    """Dense truth of a run as a camera sees it, in a Clip's shapes: `rgb`, `depth` m, `segmentation`, `flow` and
-    `backward_flow` px/frame, `occlusion`, `scene_flow` m/frame (the step of the surface point, in the axes of the camera at
-    its frame), `normals` (camera axes, towards the camera)."""
+    """Dense truth of a run as a camera sees it, in a Clip's shapes, each for the centre of a pixel but `rgb`, the mean of
+    `samples` x `samples` rays: `depth` m, `segmentation` (0: floor and sky), `flow` and `backward_flow` px/frame, `occlusion`,
+    `scene_flow` m/frame (the step of the surface point, in the axes of the camera at its frame), `normals` of the geometry
+    (camera axes, towards the camera; 0 where there is nothing).
+
+    A body that is cut, or not there in the other frame, counts as occluded and stays where it was: its flow is the camera's.
+    """
     wp = warp()
     from . import kernels
 
+    frames, out = len(run.times), _outputs(len(run.times), size, fields, len(scene.bodies))
     with wp.ScopedDevice(device()):
-        shape = geometry(scene, run)
-        world, keep = stage(shape, scene, run)
-        views = wp.array(views_of(camera), dtype=wp.transform)
-        k = camera.intrinsics[0].numpy()
-        lens = (float(k[0, 0]), float(k[0, 2]), float(k[1, 2]))
-        frames, found = len(run.times), {}
+        at = stage(scene, run, camera)
+        views, lens = views_of(camera, at.origin), lens_of(camera)
+        same = np.array([k > 0 and bool((views[k] == views[k - 1]).all()) for k in range(frames)], np.int32)
+        seen = wp.array(views, dtype=wp.transform)
+        stands = wp.array(same, dtype=int)
+        tiles = (frames, *2 * (-(-size // TILE),))
+        at.world.masks = wp.empty(tiles, dtype=wp.uint32)
+        wp.launch(kernels.tiles, tiles, [at.world, seen, *lens])
+        device_out = {name: wp.array(array, copy=False) for name, array in out.items()}
+        primary = samples == 1 or bool(set(fields) - {"rgb"})
+        light = None
+        if "rgb" in fields:
+            light = _light(at, scene, seen, lens, size, samples, still=bool(same[1:].all()))
         chunk = max(1, CHUNK // size**2)
-        parts = []
         for first in range(0, frames, chunk):
-            count = min(chunk, frames - first)
-            part: Arrays = {}
-            if set(fields) - {"rgb"}:
-                part |= _truth(kernels, world, views, lens, first, count, frames, size)
-            if "rgb" in fields:
-                rgb = wp.empty((count, size, size), dtype=wp.vec3ub)
-                wp.launch(kernels.picture, (count, size, size), [world, _shading(shape, scene), views, *lens, first, samples, rgb])
-                part["rgb"] = rgb.numpy().copy()
-            parts.append(part)
-        del keep
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return {name: _shaped(name, found[name]) for name in fields}
+            last = min(first + chunk, frames) - 1
+            hits = wp.empty((0, 0, 0), dtype=kernels.Hit)
+            if primary:
+                hits = _truth(kernels, at.world, seen, stands, lens, (first, last, frames - 1), size, device_out)
+            if light is not None:
+                known = hits if samples == 1 else wp.empty((0, 0, 0), dtype=kernels.Hit)
+                shape = (last - first + 1, size, size)
+                wp.launch(kernels.picture, shape, [at.world, light[0], seen, *lens, first, samples, known, light[1], device_out["rgb"]])
+        for name, array in device_out.items():
+            if not array.device.is_cpu:
+                out[name][...] = array.numpy()
+    return {name: _shaped(name, out[name]) for name in fields}
 
 
-def _truth(kernels: Any, world: Any, views: Any, lens: tuple[float, float, float], first: int, count: int, frames: int, size: int) -> Arrays:
-    wp = warp()
-    shape = (count, size, size)
-    kinds = {
-        "depth": float, "segmentation": int, "normals": wp.vec3, "flow": wp.vec2, "backward_flow": wp.vec2, "scene_flow": wp.vec3,
-        "occlusion": wp.uint8,
+def _outputs(t: int, size: int, fields: Sequence[str], bodies: int) -> Arrays:
+    """Empty fields, as kernels write them."""
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "rgb": ((t, 3, size, size), np.uint8), "depth": ((t, size, size), np.float32), "normals": ((t, 3, size, size), np.float32),
+        "segmentation": ((t, size, size), np.uint8 if bodies < 256 else np.int32), "flow": ((t - 1, 2, size, size), np.float32),
+        "backward_flow": ((t - 1, 2, size, size), np.float32), "scene_flow": ((t - 1, 3, size, size), np.float32),
+        "occlusion": ((t - 1, size, size), np.uint8),
     }  # fmt: skip
-    out = {name: wp.zeros(shape, dtype=kind) for name, kind in kinds.items()}
-    wp.launch(kernels.truth, shape, [world, views, *lens, first, frames - 1, *out.values(), float(size), float(size)])
-    found = {name: array.numpy().copy() for name, array in out.items()}
-    for name in ("flow", "scene_flow", "occlusion"):
-        found[name] = found[name][: max(0, min(count, frames - 1 - first))]
-    found["backward_flow"] = found["backward_flow"][1 if first == 0 else 0 :]
-    return found
+    return {name: np.zeros(*shapes[name]) for name in fields}
+
+
+def _truth(
+    kernels: Any, world: Any, views: Any, same: Any, lens: tuple[float, ...], span: tuple[int, int, int], size: int, out: dict[str, Any]
+) -> Any:
+    """Fill all fields but rgb for frames span[0] to span[1] of a run whose last is span[2]; gives the primary hits there."""
+    wp = warp()
+    first, last, end = span
+
+    def ask(name: str, dims: int, kind: Any) -> Any:
+        found = out.get(name)
+        return found if found is not None and found.dtype == kind else wp.empty((0,) * dims, dtype=kind)
+
+    moving = any(name in out for name in MOVING)
+    # The frame after the last tells what hides what stands still.
+    rows = min(last + int(moving), end) - first + 1
+    hits = wp.empty((rows, size, size), dtype=kernels.Hit)
+    asked = [ask("depth", 3, wp.float32), ask("segmentation", 3, wp.uint8), ask("segmentation", 3, wp.int32), ask("normals", 4, wp.float32)]
+    wp.launch(kernels.primary, (rows, size, size), [world, views, *lens, first, last, hits, *asked])
+    if moving:
+        asked = [ask(name, 4, wp.float32) for name in MOVING[:3]] + [ask("occlusion", 3, wp.uint8)]
+        shape = (last - first + 1, size, size)
+        wp.launch(kernels.motion, shape, [world, views, same, *lens, first, end, hits, *asked, float(size), float(size)])
+    return hits
+
+
+def _light(at: Stage, scene: Scene, views: Any, lens: tuple[float, ...], size: int, samples: int, still: bool) -> tuple[Any, Any]:
+    """The kernels' Shading, and what is behind the bodies as a camera that stands still sees it (of another: nothing)."""
+    wp = warp()
+    from . import kernels
+
+    light = shading(at.geometry, scene, at.origin)
+    shape = (size * samples, size * samples) if still else (0, 0)
+    back = wp.empty(shape, dtype=kernels.Surface)
+    if still:
+        wp.launch(kernels.scenery, shape, [at.world, light, views, *lens, samples, back])
+    return light, back
 
 
 def _shaped(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if name == "depth":
         return array[:, None]
-    if name == "segmentation":
-        return array.astype(np.uint8 if array.max(initial=0) < 256 else np.int32)
-    if name == "occlusion":
-        return array.astype(bool)
-    return np.ascontiguousarray(array.transpose(0, 3, 1, 2))
-
-
-def _shading(g: Geometry, scene: Scene) -> Any:
-    wp = warp()
-    from .kernels import Shading
-
-    floor = scene.floor.look if scene.floor is not None else Look()
-    # The floor's look comes first: a hit on the floor has look 0.
-    looks = (floor, *g.looks)
-    s = Shading()
-    s.color, s.second = (wp.array([_linear(getattr(look, key)) for look in looks], dtype=wp.vec3) for key in ("color", "second"))
-    s.texture = wp.array([texture_code(look) for look in looks], dtype=int)
-    s.scale, s.gloss = (wp.array([getattr(look, key) for look in looks], dtype=float) for key in ("scale", "gloss"))
-    s.shift = wp.array([[(look.seed * p) % 97 for p in (0.37, 0.73, 0.11)] for look in looks], dtype=wp.vec3)
-    sun = -np.array(scene.light.direction) / np.linalg.norm(scene.light.direction)
-    s.sun = wp.vec3(*sun)
-    s.sun_color = wp.vec3(*(scene.light.strength * _linear(scene.light.color)))
-    s.ambient = scene.light.ambient
-    s.zenith, s.horizon = wp.vec3(*_linear(scene.sky.zenith)), wp.vec3(*_linear(scene.sky.horizon))
-    return s
-
-
-def _linear(color: tuple[int, int, int]) -> NDArray[np.float64]:
-    return np.asarray((np.array(color) / 255.0) ** 2.2)
+    return array.view(np.bool_) if name == "occlusion" else array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,60 +13,131 @@ from ....core.camera import Camera
 from ..run import Run
 from ..scene import Scene
 from .device import warp
-from .geometry import Geometry
+from .geometry import Geometry, geometry
+
+GRID = 64.0  # m: coordinates are about the point of this grid that is nearest to the camera
+TILE = 8  # px: side of the tiles that masks are for, as in kernels.rays
+Floats = NDArray[np.float64]
 
 
-def views_of(camera: Camera) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class Stage:
+    """A run as kernels take it. `origin` [3] m is where its coordinates have their zero, so that their rounding stays small far
+    from the world's; `hold` is what must live as long as the world."""
+
+    world: Any
+    geometry: Geometry
+    origin: Floats
+    hold: tuple[Any, ...]
+
+
+_last: list[tuple[Scene, Run, Stage]] = []
+
+
+def stage(scene: Scene, run: Run, camera: Camera) -> Stage:
+    """The stage of a run about a camera; the last one made is kept for the other things that are asked of the same run."""
+    origin = GRID * np.round(_eyes(camera).mean(0) / GRID)
+    for of_scene, of_run, known in _last:
+        if of_run is run and of_scene is scene and (known.origin == origin).all():
+            return known
+    shape = geometry(scene, run, origin)
+    world, hold = _world(shape, scene, run, float(-origin[2]))
+    made = Stage(world, shape, origin, hold)
+    _last[:] = [(scene, run, made)]
+    return made
+
+
+def views_of(camera: Camera, origin: Floats) -> NDArray[np.float32]:
     """Camera-to-world transforms [t,7]."""
+    turn = Rotation.from_matrix(camera.pose[:, :3, :3].numpy()).inv()
+    return np.concatenate([_eyes(camera) - origin, turn.as_quat()], 1).astype(np.float32)
+
+
+def lens_of(camera: Camera) -> tuple[float, float, float]:
+    """Focal length and principal point in px."""
+    k = camera.intrinsics[0].numpy()
+    return float(k[0, 0]), float(k[0, 2]), float(k[1, 2])
+
+
+def _eyes(camera: Camera) -> Floats:
     pose = camera.pose.numpy()
-    turn = Rotation.from_matrix(pose[:, :3, :3]).inv()
-    return np.concatenate([-turn.apply(pose[:, :3, 3]), turn.as_quat()], 1).astype(np.float32)
+    return np.asarray(-np.einsum("tji,tj->ti", pose[:, :3, :3], pose[:, :3, 3]), np.float64)
 
 
-def stage(g: Geometry, scene: Scene, run: Run) -> tuple[Any, list[Any]]:
-    """The kernels' World, and what must live as long as it does."""
+def _world(g: Geometry, scene: Scene, run: Run, ground: float) -> tuple[Any, tuple[Any, ...]]:
     wp = warp()
-    from .kernels import World
+    from .kernels import FEW, World
 
-    frames, keep = len(g.pose), []
+    shown = (len(run.times), len(scene.bodies))
+    visible = np.ones(shown, bool) if run.visible is None else run.visible
+    cut = np.zeros(shown, bool) if run.cut is None else run.cut
     w = World()
-    w.floor = int(scene.floor is not None)
+    w.floor, w.floor_z = int(scene.floor is not None), ground
     w.prims, w.faces, w.balls = len(g.kind), len(g.corners), len(g.radius)
+    w.few = int(w.prims <= FEW)
+    w.visible, w.cut = (wp.array(array.astype(np.uint8), dtype=wp.uint8) for array in (visible, cut))
     w.kind, w.body, w.look = (wp.array(array, dtype=int) for array in (g.kind, g.body, g.look))
-    w.size, w.pose = wp.array(g.size, dtype=wp.vec3), wp.array(g.pose, dtype=wp.transform)
+    w.size, w.pose, w.back = wp.array(g.size, dtype=wp.vec3), wp.array(g.pose, dtype=wp.transform), wp.array(g.back, dtype=wp.transform)
+    reach = np.where(visible[:, g.body], g.reach * 1.001 + 1e-4, 0.0).astype(np.float32)
+    w.reach = wp.array(reach, dtype=float)
+    hold: list[Any] = []
+    if not w.few:
+        w.tree, boxes = _trees(g.pose[..., :3], reach)
+        hold += boxes
+    if w.faces:
+        hold += _mesh(w, g, visible)
+    if w.balls:
+        shown_balls = np.where(visible[:, g.ball_body], g.radius, 0.0).astype(np.float32)
+        w.place, w.radius = wp.array(g.balls, dtype=wp.vec3), wp.array(g.radius, dtype=float)
+        w.ball_body, w.ball_look = (wp.array(array, dtype=int) for array in (g.ball_body, g.ball_look))
+        w.ball_rest = wp.array(g.ball_rest, dtype=wp.vec3)
+        w.ball_tree, boxes = _trees(g.balls, shown_balls)
+        w.around_balls = wp.array(_around(g.balls, float(g.radius.max())), dtype=wp.vec4)
+        hold += boxes
+    return w, tuple(hold)
+
+
+def _mesh(w: Any, g: Geometry, visible: NDArray[np.bool_]) -> list[Any]:
+    wp = warp()
     w.corners, w.face_body, w.face_look, w.face_smooth = (
         wp.array(array, dtype=int) for array in (g.corners.ravel(), g.face_body, g.face_look, g.face_smooth)
     )
     w.mesh, w.rest = wp.array(g.mesh, dtype=wp.vec3), wp.array(g.rest, dtype=wp.vec3)
     w.normal = wp.array(_normals(g), dtype=wp.vec3)
-    w.place, w.radius = wp.array(g.balls, dtype=wp.vec3), wp.array(g.radius, dtype=float)
-    w.ball_body, w.ball_look = (wp.array(array, dtype=int) for array in (g.ball_body, g.ball_look))
-    w.ball_rest = wp.array(g.ball_rest, dtype=wp.vec3)
-    trees = {"tree": (g.pose[..., :3], g.reach), "ball_tree": (g.balls, g.radius)}
-    for name, (center, reach) in trees.items():
-        boxes = [wp.Bvh(*(wp.array(c + s * reach[:, None], dtype=wp.vec3) for s in (-1.0, 1.0))) for c in center] if len(reach) else []
-        keep += boxes
-        setattr(w, name, wp.array([box.id for box in boxes] or [0] * frames, dtype=wp.uint64))
-    shown = (len(run.times), len(scene.bodies))
-    visible = np.ones(shown, bool) if run.visible is None else run.visible
-    cut = np.zeros(shown, bool) if run.cut is None else run.cut
-    w.visible, w.cut = (wp.array(array.astype(np.uint8), dtype=wp.uint8) for array in (visible, cut))
-    meshes = [wp.Mesh(wp.array(points, dtype=wp.vec3), w.corners) for points in _shown(g, visible)] if w.faces else []
-    keep += meshes
-    w.meshes = wp.array([mesh.id for mesh in meshes] or [0] * frames, dtype=wp.uint64)
-    return w, keep
+    w.around_mesh = wp.array(_around(g.mesh, 1e-4), dtype=wp.vec4)
+    meshes = [wp.Mesh(wp.array(points, dtype=wp.vec3), w.corners) for points in _shown(g, visible)]
+    w.meshes = wp.array([mesh.id for mesh in meshes], dtype=wp.uint64)
+    return meshes
+
+
+def _trees(center: NDArray[np.float32], reach: NDArray[np.float32]) -> tuple[Any, list[Any]]:
+    """One tree of boxes for every frame, and what holds them."""
+    wp = warp()
+    reach = np.broadcast_to(reach, center.shape[:2])[..., None]
+    trees = [wp.Bvh(wp.array(c - r, dtype=wp.vec3), wp.array(c + r, dtype=wp.vec3)) for c, r in zip(center, reach, strict=True)]
+    return wp.array([tree.id for tree in trees], dtype=wp.uint64), trees
+
+
+def _around(points: NDArray[np.float32], more: float) -> NDArray[np.float32]:
+    """Spheres [t,4] about all points of a frame."""
+    low, high = points.min(1).astype(float), points.max(1).astype(float)
+    middle = (low + high) / 2
+    far = np.linalg.norm(points - middle[:, None], axis=-1).max(1) + more
+    return np.concatenate([middle, far[:, None] * 1.001], 1).astype(np.float32)
 
 
 def _normals(g: Geometry) -> NDArray[np.float32]:
     """Normals at the mesh's vertices: the mean of their triangles', by area."""
-    normals = np.zeros(g.mesh.shape, np.float32)
-    if not g.face_smooth.any():
-        return normals
-    a, b, c = (g.mesh[:, g.corners[:, k]] for k in range(3))
+    normals = np.zeros(g.mesh.shape)
+    smooth = g.corners[g.face_smooth == 1]
+    if not len(smooth):
+        return normals.astype(np.float32)
+    a, b, c = (g.mesh[:, smooth[:, k]] for k in range(3))
     area = np.cross(b - a, c - a)
+    where = smooth.T.ravel()
     for t in range(len(normals)):
-        for k in range(3):
-            np.add.at(normals[t], g.corners[:, k], area[t])
+        for axis in range(3):
+            normals[t, :, axis] = np.bincount(where, np.tile(area[t, :, axis], 3), len(normals[t]))
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.asarray(normals / np.maximum(length, 1e-20), np.float32)
 

@@ -12,8 +12,8 @@ from ....core.rng import stream
 from ..run import Run
 from ..scene import Scene
 from .device import device, warp
-from .geometry import Geometry, geometry
-from .stage import stage, views_of
+from .geometry import Geometry
+from .stage import Stage, lens_of, stage, views_of
 
 GRID = 32  # rays to each side of a frame that look for points
 Floats = NDArray[np.float64]
@@ -31,30 +31,26 @@ def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arr
 
     rng, frames = stream("tracks", count), len(run.times)
     with wp.ScopedDevice(device()):
-        shape = geometry(scene, run)
-        world, keep = stage(shape, scene, run)
-        for rays in (_through(camera, size, rng), _onto(shape, rng)):
+        at = stage(scene, run, camera)
+        for rays in (_through(camera, at, size, rng), _onto(at.geometry, rng)):
             frame, origin, direction = (wp.array(array, dtype=kind) for array, kind in zip(rays, (int, wp.vec3, wp.vec3), strict=True))
             total = len(rays[0])
             hits, points, ids = wp.empty(total, dtype=Hit), wp.empty(total, dtype=wp.vec3), wp.empty(total, dtype=int)
-            wp.launch(pick, total, [world, frame, origin, direction, hits, points, ids])
+            wp.launch(pick, total, [at.world, frame, origin, direction, hits, points, ids])
             chosen = _spread(ids.numpy(), count, rng)
             if len(chosen):
                 break
-        k = camera.intrinsics[0].numpy()
-        lens = (float(k[0, 0]), float(k[0, 2]), float(k[1, 2]), float(size), float(size))
         start = wp.array(rays[0][chosen], dtype=int)
         hit, point = wp.array(hits.numpy()[chosen], dtype=Hit), wp.array(points.numpy()[chosen], dtype=wp.vec3)
         track, seen = wp.empty((frames, count), dtype=wp.vec3), wp.zeros((frames, count), dtype=wp.uint8)
-        views = wp.array(views_of(camera), dtype=wp.transform)
-        wp.launch(pursue, (frames, count), [world, views, *lens, start, hit, point, track, seen])
+        views = wp.array(views_of(camera, at.origin), dtype=wp.transform)
+        wp.launch(pursue, (frames, count), [at.world, views, *lens_of(camera), float(size), float(size), start, hit, point, track, seen])
         owners = np.tile(ids.numpy()[chosen].astype(np.int64), (frames, 1))
-        found = {"tracks": track.numpy().copy(), "track_visible": seen.numpy().astype(bool), "track_ids": owners}
-        del keep
-    return found
+        placed = (track.numpy() + at.origin).astype(np.float32)
+        return {"tracks": placed, "track_visible": seen.numpy().astype(bool), "track_ids": owners}
 
 
-def _through(camera: Camera, size: int, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
+def _through(camera: Camera, at: Stage, size: int, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
     """Rays through the image, one anywhere in each cell of a grid, at every frame: frame, origin, direction."""
     frames = len(camera.pose)
     cell = np.stack(np.meshgrid(np.arange(GRID), np.arange(GRID)), -1).reshape(1, -1, 2)
@@ -63,7 +59,7 @@ def _through(camera: Camera, size: int, rng: np.random.Generator) -> tuple[NDArr
     local = np.concatenate([(pixel - k[:, None, :2, 2]) / k[:, None, [0, 1], [0, 1]], np.ones((*pixel.shape[:2], 1))], -1)
     local /= np.linalg.norm(local, axis=-1, keepdims=True)
     direction = np.einsum("tij,tni->tnj", pose[:, :3, :3], local)
-    origin = -np.einsum("tij,ti->tj", pose[:, :3, :3], pose[:, :3, 3])
+    origin = views_of(camera, at.origin)[:, :3].astype(float)
     frame = np.repeat(np.arange(frames), GRID * GRID)
     return frame, origin[frame], direction.reshape(-1, 3)
 
