@@ -18,12 +18,13 @@ from .plan import Plan
 from .street import AHEAD, BEHIND, HEIGHT, KERB, Road, Street, clear_of
 from .traffic import Floats
 
-ASPHALT = Look(color=(88, 90, 94), gloss=0.03)
+ASPHALT = Look(color=(84, 86, 90), second=(70, 71, 75), texture="asphalt", scale=1.2, gloss=0.03)
 PAINT = Look(color=(225, 225, 220), gloss=0.05)
-STONE = Look(color=(168, 166, 160), gloss=0.03)
+STONE = Look(color=(172, 169, 162), second=(140, 138, 132), texture="tiles", scale=0.9, gloss=0.03)
 WALLS: tuple[Color, ...] = (
     (178, 150, 122), (150, 92, 74), (196, 186, 168), (132, 138, 146), (214, 202, 178), (166, 120, 92), (110, 118, 124), (190, 172, 140)
 )  # fmt: skip
+PANES: Color = (52, 64, 80)
 SAGITTA = 0.05  # m by which a straight piece may miss a bend
 
 
@@ -90,10 +91,10 @@ def markings(street: Street) -> list[Piece]:
                         found += strip(way.center, start, stop, offset, 0.1, low, high)
                     continue
                 at = start
-                while at < min(stop, BEHIND + 75.0) - 3:
-                    if way is not street.main or at > BEHIND - 30:
+                while at < min(stop, BEHIND + 62.0) - 3:
+                    if way is not street.main or at > BEHIND - 20:
                         found += strip(way.center, at, at + 3.0, k * way.width, 0.13, low, high)
-                    at += 8.0
+                    at += 9.0
             for side in (-1, 1):
                 found += strip(way.center, start, stop, side * way.lanes * way.width, 0.11, low, high)
     main, cross = street.main, street.cross
@@ -177,21 +178,24 @@ def beside(rng: np.random.Generator, plan: Plan) -> list[Rigid]:
     tall = bool(rng.random() < 0.5)
     for way in street.roads:
         middle = BEHIND if way is street.main else float(way.center.nearest(np.array([[street.at, 0.0]]))[0][0])
-        first, last = (middle - 25.0, middle + 95.0) if way is street.main else (middle - 55.0, middle + 55.0)
+        first, last = (middle - 20.0, middle + 85.0) if way is street.main else (middle - 45.0, middle + 45.0)
         for side in (-1, 1):
             s = max(first, 0.0) + rng.uniform(0, 4)
             while s < min(last, way.center.length):
-                wide, deep = (round(float(rng.uniform(*span)), 1) for span in ((9.0, 18.0), (9.0, 13.0)))
-                high = round(float(rng.uniform(12.0, 28.0) if tall else rng.uniform(5.5, 11.0)), 1)
+                # Even numbers of windows each way: their pattern starts in the middle of a box.
+                square = round(float(rng.uniform(2.7, 3.5)), 2)
+                wide, deep = (round(2 * int(rng.integers(*most)) * square, 3) for most in ((2, 4), (2, 3)))
+                high = round(2 * int(rng.integers(2, 5) if tall else rng.integers(1, 3)) * square, 3)
                 x, y, angle = way.center.beside(side * (way.half + street.pavement + rng.uniform(0.5, 3.0) + deep / 2)).at(s + wide / 2)
                 corners = np.array([(a * wide / 2, b * deep / 2) for a in (-1, 0, 1) for b in (-1, 0, 1)])
                 turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
                 spot, reach = np.array([x, y]), math.hypot(wide, deep) / 2
                 free = all(np.linalg.norm(corners @ turn.T + spot - other, axis=1).min() > 0.72 * far for other, far in taken)
                 if free and clear_of(street, corners @ turn.T + spot, street.pavement):
-                    look = Look(color=WALLS[int(rng.integers(len(WALLS)))], gloss=0.0)
-                    name, place = f"building {len(taken) + 1}", (round(float(x), 3), round(float(y), 3), 0.0)
-                    bodies.append(fixed(name, figures.house(rng, (wide, deep, high)), look, place, float(angle)))
+                    wall = WALLS[int(rng.integers(len(WALLS)))]
+                    look = Look(color=wall, second=PANES, texture="windows", scale=square, gloss=0.0)
+                    name, place = f"building {len(taken) + 1}", (round(float(x), 3), round(float(y), 3), round(high / 2, 3))
+                    bodies.append(fixed(name, Box((wide, deep, high)), look, place, float(angle)))
                     taken.append((spot, reach))
                 s += wide + float(rng.choice([0.3, 0.3, 3.0, 6.0]))
     return bodies + furniture(rng, plan)
@@ -206,14 +210,14 @@ def furniture(rng: np.random.Generator, plan: Plan) -> list[Rigid]:
     for side in (-1, 1):
         line = main.center.beside(side * (main.half + 0.6))
         s, k = BEHIND - 12.0 + rng.uniform(0, 8), 0
-        while s < min(BEHIND + 75.0, line.length - 5):
+        while s < min(BEHIND + 62.0, line.length - 5):
             x, y, angle = (float(c) for c in line.at(s))
             crossed = street.zebra is not None and abs(x - street.zebra) < 3.0
             if not crossed and (street.cross is None or abs(x - street.at) > street.cross.half + street.corner + 1.5):
                 place = (round(x, 3), round(y, 3), base)
                 if k % 2 == 0 and trees:
                     around = round(float(rng.uniform(0, 6)), 3)
-                    bodies.append(fixed(f"tree {len(bodies) + 1}", figures.tree(rng), Look(color=(70, 105, 50)), place, around))
+                    bodies.append(fixed(f"tree {len(bodies) + 1}", *figures.tree(rng), place, around))
                 elif k % 2:
                     bodies.append(fixed(f"lamp {len(bodies) + 1}", figures.lamp(), figures.METAL, place, angle - side * math.pi / 2))
             s, k = s + rng.uniform(8.0, 13.0), k + 1
@@ -259,7 +263,7 @@ def _mover(name: str, shape: Shape, look: Look, path: tuple[Key, ...], mass: flo
 
 
 def keys(times: Floats, track: Floats, height: float, thin: bool = True) -> tuple[Key, ...]:
-    """Poses [t,3] as keys, to the tenth of a millimetre; those that a straight line between others gives are left out."""
+    """Poses [t,3] as keys, to the tenth of a millimetre; those that straight lines between others give to 3 mm are left out."""
     kept, last = [0], 0
     for k in range(1, len(times)):
         if k == len(times) - 1:
@@ -267,7 +271,7 @@ def keys(times: Floats, track: Floats, height: float, thin: bool = True) -> tupl
             break
         share = ((times[last : k + 2] - times[last]) / (times[k + 1] - times[last]))[:, None]
         line = track[last] * (1 - share) + track[k + 1] * share
-        if not thin or np.abs(line - track[last : k + 2]).max() > 1e-4:
+        if not thin or np.abs(line - track[last : k + 2]).max() > 3e-3:
             kept.append(k)
             last = k
     return tuple(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..looks import Color, Look
-from ..shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Quaternion, Sphere, Vector
+from ..shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Quaternion, Sphere
 from ..styles import NAMED
 from .traffic import AXLE, Car, Walker
 
@@ -60,10 +60,8 @@ def _van(driven: Car) -> Compound:
 
 def _wheels(length: float, width: float, radius: float) -> list[Piece]:
     front = round(length - 1.75, 3)
-    return [
-        Piece(Cylinder(radius, 0.22), position=(x, y, radius), rotation=ACROSS, look=TYRE)
-        for x in (0.0, front) for y in (round(width / 2 - 0.1, 3), round(0.1 - width / 2, 3))
-    ]  # fmt: skip
+    wide = round(width + 0.04, 3)  # a pair in one, which hides inside the body
+    return [Piece(Cylinder(radius, wide), position=(x, 0.0, radius), rotation=ACROSS, look=TYRE) for x in (0.0, front)]
 
 
 def _lamps(low: float, high: float, width: float, height: float) -> list[Piece]:
@@ -92,25 +90,25 @@ def person(walker: Walker) -> Compound:
     ))  # fmt: skip
 
 
-def tree(rng: np.random.Generator) -> Compound:
-    """A street tree; the origin is on the ground."""
+def tree(rng: np.random.Generator) -> tuple[Compound, Look]:
+    """A street tree and its leaves' look; the origin is on the ground."""
     trunk, crown = round(float(rng.uniform(2.2, 3.0)), 2), round(float(rng.uniform(1.3, 2.0)), 2)
     green: Color = (int(rng.integers(45, 85)), int(rng.integers(95, 130)), int(rng.integers(35, 60)))
     leaves = Look(color=green, second=(green[0] // 2, green[1] // 2, green[2] // 2), texture="noise", scale=0.35, gloss=0.0)
     high = round(trunk + 0.7 * crown, 2)
-    return Compound((
-        Piece(Cylinder(0.14, trunk), position=(0.0, 0.0, trunk / 2), look=Look(color=(95, 72, 52), gloss=0.0)),
-        Piece(Sphere(crown), position=(0.0, 0.0, high), look=leaves),
-        Piece(Sphere(round(0.7 * crown, 2)), position=(0.3, 0.2, round(high + 0.75 * crown, 2)), look=leaves),
+    shape = Compound((
+        Piece(Cylinder(0.14, trunk), position=(0.0, 0.0, round(trunk / 2, 3)), look=Look(color=(95, 72, 52), gloss=0.0)),
+        Piece(Sphere(crown), position=(0.0, 0.0, high)),
+        Piece(Sphere(round(0.7 * crown, 2)), position=(0.3, 0.2, round(high + 0.75 * crown, 2))),
     ))  # fmt: skip
+    return shape, leaves
 
 
 def lamp() -> Compound:
     """A lamp post, its arm along x."""
     return Compound((
         Piece(Cylinder(0.07, 6.0), position=(0.0, 0.0, 3.0)),
-        Piece(Box((1.5, 0.1, 0.1)), position=(0.7, 0.0, 6.0)),
-        Piece(Box((0.6, 0.22, 0.12)), position=(1.5, 0.0, 5.95), look=Look(color=(235, 230, 205))),
+        Piece(Box((1.9, 0.18, 0.12)), position=(0.9, 0.0, 6.0)),
     ))  # fmt: skip
 
 
@@ -124,16 +122,3 @@ def light(green: bool) -> Compound:
         Piece(Sphere(0.17), position=(-0.12, 0.0, 3.6), look=Look(color=(80, 65, 20))),
         Piece(Sphere(0.17), position=(-0.12, 0.0, 3.24), look=Look(color=lit)),
     ))  # fmt: skip
-
-
-def house(rng: np.random.Generator, size: Vector) -> Compound:
-    """A building of `size` m, its origin in the middle of its foot, with bands of windows."""
-    floors = max(1, int(size[2] / 3.4))
-    storey = size[2] / floors
-    bands = [
-        Piece(Box((round(size[0] * 0.9, 2), size[1] + 0.08, round(0.45 * storey, 2))), position=(0.0, 0.0, round((k + 0.52) * storey, 2)))
-        for k in range(floors)
-    ]  # fmt: skip
-    glass = Look(color=(70, 82, 98), second=(105, 100, 92), texture="plain", gloss=0.4)
-    bands = [Piece(band.shape, position=band.position, look=glass) for band in bands]
-    return Compound((Piece(Box(size), position=(0.0, 0.0, round(size[2] / 2, 3))), *bands))

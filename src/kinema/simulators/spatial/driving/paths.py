@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,30 +30,40 @@ class Path:
         """Unit vectors to the left [m,2]."""
         return np.stack([-np.sin(self.heading), np.cos(self.heading)], 1)
 
+    @cached_property
+    def poses(self) -> Floats:
+        """Position and heading [m,3] at its points."""
+        return np.concatenate([self.points, self.heading[:, None]], 1)
+
     def at(self, s: Floats | float) -> Floats:
         """Position and heading [...,3] (x, y, angle) at `s` m along it; it goes straight on beyond its ends."""
-        s = np.asarray(s, np.float64)
-        where = np.arange(len(self.points)) * SPACING
-        pose = np.stack([np.interp(s, where, column) for column in (*self.points.T, self.heading)], -1)
-        beyond = s - np.clip(s, 0.0, self.length)
-        pose[..., 0] += beyond * np.cos(pose[..., 2])
-        pose[..., 1] += beyond * np.sin(pose[..., 2])
-        return pose
+        where = np.asarray(s, np.float64)[..., None] / SPACING
+        k = np.clip(np.floor(where).astype(int), 0, len(self.points) - 2)
+        share = where - k
+        low, high = self.poses[k[..., 0]], self.poses[k[..., 0] + 1]
+        pose = low + share * (high - low)
+        pose[..., 2] = (low + np.clip(share, 0.0, 1.0) * (high - low))[..., 2]
+        return np.asarray(pose)
 
     def curvature(self, s: Floats | float) -> Floats:
         """Curvature [...] 1/m at `s` m along it, left positive."""
-        s = np.asarray(s, np.float64)
-        return np.asarray((self.at(s + SPACING)[..., 2] - self.at(s - SPACING)[..., 2]) / (2 * SPACING))
+        return np.asarray(np.interp(s, np.arange(len(self.bends)) * SPACING, self.bends))
 
-    def nearest(self, points: Floats, start: float = 0.0, stop: float = np.inf) -> tuple[Floats, Floats]:
-        """How far along [k] m, and how far to the left of it [k] m, points [k,2] are; only start..stop of the path is looked at."""
+    @cached_property
+    def bends(self) -> Floats:
+        """Curvature [m] 1/m at its points."""
+        return np.asarray(np.gradient(self.heading, SPACING))
+
+    def nearest(self, points: Floats, start: float = 0.0, stop: float = np.inf, every: int = 1) -> tuple[Floats, Floats]:
+        """How far along [k] m, and how far to the left of it [k] m, points [k,2] are; only start..stop of the path is looked at, and
+        of its points one in `every`."""
         first = max(0, int(start / SPACING))
         last = max(first + 1, int(min(stop, self.length) / SPACING) + 1)
-        offset = points[:, None] - self.points[first:last]
-        k = (offset**2).sum(-1).argmin(1)
-        near, heading = offset[np.arange(len(points)), k], self.heading[first + k]
+        line = self.points[first:last:every]
+        k = first + every * ((points[:, :1] - line[:, 0]) ** 2 + (points[:, 1:] - line[:, 1]) ** 2).argmin(1)
+        near, heading = points - self.points[k], self.heading[k]
         along = near[:, 0] * np.cos(heading) + near[:, 1] * np.sin(heading)
-        return (first + k) * SPACING + along, near[:, 1] * np.cos(heading) - near[:, 0] * np.sin(heading)
+        return k * SPACING + along, near[:, 1] * np.cos(heading) - near[:, 0] * np.sin(heading)
 
     def beside(self, offset: Floats | float) -> Path:
         """The path `offset` m [m] to the left of it."""

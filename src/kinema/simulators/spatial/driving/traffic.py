@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 ACCELERATION, COMFORT, GAP, JAM, EXPONENT = 1.5, 1.67, 1.2, 2.0, 4.0
 SIGHT = 70.0  # m that a driver looks ahead
-SUBSTEPS = 2  # of a frame, for everybody but the ego car, whose arcs are exact
+STEP = 0.13  # s: the longest that everybody but the ego car, whose arcs are exact, goes without a new decision
 FORESIGHT = (0.0, 0.8, 1.6)  # s ahead at which others' places are foreseen
 AXLE = 1.3  # m from a car's middle back to its rear axle
 
@@ -111,51 +112,67 @@ def wanted(car: Car, wish: float, gap: float, closing: float) -> float:
     return max(-HARDEST, free - car.acceleration * (room / max(gap, 0.1)) ** 2)
 
 
-def outline(car: Car, later: float) -> tuple[Floats, Floats]:
-    """Five points [5,2] m along a car, rear to front, `later` s from now, and its velocity [2] m/s then: along its path, or as
-    the ego car turns now."""
-    if car.rate is None:
-        x, y, angle = car.path.at(car.s + car.v * later)
-    else:
-        x, y, angle = advance(car.pose, car.v, car.rate, later)
-    ahead = np.array([math.cos(angle), math.sin(angle)])
-    reach = np.linspace(-0.5, 0.5, 5)[:, None] * car.length + AXLE
-    return np.array([x, y]) + reach * ahead, car.v * ahead
+class Sighting(NamedTuple):
+    """All that may be in somebody's way, as points: where they are now and at each time of `FORESIGHT` [f,k,2] m, their velocities
+    there [f,k,2] m/s, half widths [k] m, and whose they are [k]: places among the cars, -1 for people."""
+
+    place: Floats
+    velocity: Floats
+    radius: Floats
+    owner: NDArray[np.int64]
 
 
-def obstacle(car: Car, town: Town) -> tuple[float, float]:
-    """The gap m to the nearest that is, or is about to be, in the car's way, and its speed m/s along the way."""
-    near = [other for other in town.cars if other is not car and math.dist(other.pose[:2], car.pose[:2]) < SIGHT + 5]
-    people = [walker for walker in town.walkers if walker.kerb is not None]
-    front = car.s + AXLE + car.length / 2
-    gap, speed = math.inf, 0.0
-    for later in FORESIGHT if near or people else ():
-        bodies = [(*outline(other, later), other.width / 2) for other in near if other.v > 0 or later == 0]
-        for walker in people:
+def sight(town: Town) -> Sighting:
+    """What everybody sees: five points along every car, rear to front, as they go on along their paths (the ego car: as it turns
+    now), and people who want to cross."""
+    later = np.array(FORESIGHT)
+    reach = np.linspace(-0.5, 0.5, 5)
+    places, velocities, radii, owners = [], [], [], []
+    for n, car in enumerate(town.cars):
+        if car.rate is None:
+            poses = car.path.at(car.s + car.v * later)
+        else:
+            poses = np.array([advance(car.pose, car.v, car.rate, time) for time in FORESIGHT])
+        ahead = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], 1)
+        places.append(poses[:, None, :2] + (reach * car.length + AXLE)[None, :, None] * ahead[:, None])
+        velocities.append(np.repeat(car.v * ahead[:, None], 5, 1))
+        radii += [car.width / 2] * 5
+        owners += [n] * 5
+    for walker in town.walkers:
+        if walker.kerb is not None:
             pace = walker.ahead * walker.speed * walker.crossing
-            bodies.append(((walker.place + later * pace)[None], pace, 0.5))
-        if not bodies:
-            break
-        place = np.concatenate([body for body, _, _ in bodies])
-        count = [len(body) for body, _, _ in bodies]
-        velocity, radius = np.repeat([v for _, v, _ in bodies], count, axis=0), np.repeat([r for _, _, r in bodies], count)
-        s, side = car.path.nearest(place, car.s, front + SIGHT)
-        heading = car.path.at(s)[:, 2]
-        along = velocity[:, 0] * np.cos(heading) + velocity[:, 1] * np.sin(heading)
-        # What is foreseen lies as far ahead as it does now: it is where it enters the lane that counts.
-        room = s - np.maximum(along, 0.0) * later - front
-        met = (np.abs(side) < radius + car.width / 2 + 0.15) & (s > car.s + AXLE) & (room > -car.length / 2) & (s < front + SIGHT)
-        if met.any():
-            k = int(np.where(met, room, np.inf).argmin())
-            if room[k] < gap:
-                gap, speed = float(room[k]), float(along[k])
-    return gap, speed
+            places.append((walker.place + later[:, None] * pace)[:, None])
+            velocities.append(np.tile(pace, (len(later), 1, 1)))
+            radii.append(0.5)
+            owners.append(-1)
+    return Sighting(np.concatenate(places, 1), np.concatenate(velocities, 1), np.array(radii), np.array(owners))
 
 
-def decision(car: Car, town: Town, time: float) -> float:
+def obstacle(car: Car, town: Town, seen: Sighting) -> tuple[float, float]:
+    """The gap m to the nearest that is, or is about to be, in the car's way, and its speed m/s along the way."""
+    front = car.s + AXLE + car.length / 2
+    near = seen.owner != next(n for n, other in enumerate(town.cars) if other is car)
+    near &= (np.abs(seen.place[0] - car.pose[:2]) < SIGHT).all(1)
+    if not near.any():
+        return math.inf, 0.0
+    place, velocity, radius = seen.place[:, near], seen.velocity[:, near], seen.radius[near]
+    flat = place.reshape(-1, 2)
+    s, side = (found.reshape(place.shape[:2]) for found in car.path.nearest(flat, car.s, front + SIGHT, every=2))
+    heading = car.path.at(s)[..., 2]
+    along = velocity[..., 0] * np.cos(heading) + velocity[..., 1] * np.sin(heading)
+    # What is foreseen lies as far ahead as it does now: it is where it enters the lane that counts.
+    room = s - np.maximum(along, 0.0) * np.array(FORESIGHT)[:, None] - front
+    met = (np.abs(side) < radius + car.width / 2 + 0.15) & (s > car.s + AXLE) & (room > -car.length / 2) & (s < front + SIGHT)
+    if not met.any():
+        return math.inf, 0.0
+    k = int(np.where(met, room, np.inf).argmin())
+    return float(room.flat[k]), float(along.flat[k])
+
+
+def decision(car: Car, town: Town, time: float, seen: Sighting) -> float:
     """The acceleration m/s^2 that a car chooses: for its wish, the bends ahead, what is in its way, and where it must stop."""
     wish = min(car.then[1] if time >= car.then[0] else car.wish, slowed(car.path, car.s, car.v, car.sideways, 2.0))
-    gap, speed = obstacle(car, town)
+    gap, speed = obstacle(car, town, seen)
     found = wanted(car, wish, gap, car.v - speed)
     left = car.stop - (car.s + AXLE + car.length / 2)
     if left > -1.0:
@@ -178,6 +195,7 @@ def clear(walker: Walker, town: Town) -> bool:
 def go(town: Town, times: Floats, actions: Floats | None = None) -> None:
     """Let everybody go through `times` [t] s; the ego car by its own driver, or by `actions` [t,2], speed m/s and yaw rate rad/s."""
     ego, dt = town.cars[0], float(times[1] - times[0])
+    parts = math.ceil(dt / STEP)
     tracks, speeds, steps = [], [], []
     for k, time in enumerate(times):
         if actions is not None:
@@ -187,20 +205,21 @@ def go(town: Town, times: Floats, actions: Floats | None = None) -> None:
         tracks.append([car.pose for car in town.cars])
         speeds.append([car.v for car in town.cars])
         steps.append([(*w.place, math.atan2(w.ahead[1], w.ahead[0])) for w in town.walkers])
-        choice = decision(ego, town, float(time))
+        seen = sight(town)
+        choice = decision(ego, town, float(time), seen)
         start = ego.pose
-        for j in range(SUBSTEPS):
-            others(town, float(time) + j * dt / SUBSTEPS, dt / SUBSTEPS)
-            ego.pose = advance(start, ego.v, rate, dt * (j + 1) / SUBSTEPS)
+        for j in range(parts):
+            others(town, float(time) + j * dt / parts, dt / parts, seen if j == 0 else sight(town))
+            ego.pose = advance(start, ego.v, rate, dt * (j + 1) / parts)
             ego.s = float(ego.path.nearest(np.array([ego.pose[:2]]), ego.s - 2, ego.s + 10)[0][0])
         ego.v = max(0.0, ego.v + choice * dt)
     town.tracks, town.speeds = np.array(tracks), np.array(speeds)
     town.steps = np.array(steps).reshape(len(times), len(town.walkers), 3)
 
 
-def others(town: Town, time: float, dt: float) -> None:
+def others(town: Town, time: float, dt: float, seen: Sighting) -> None:
     """Move everybody but the ego car by `dt` s."""
-    choices = [decision(car, town, time) if car.role != "parked" else 0.0 for car in town.cars[1:]]
+    choices = [0.0 if car.role == "parked" else decision(car, town, time, seen) for car in town.cars[1:]]
     for car, chosen in zip(town.cars[1:], choices, strict=True):
         until = dt if car.v + chosen * dt >= 0 else car.v / -chosen  # it stops, and stands
         car.s += car.v * until + 0.5 * chosen * until**2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ TIMES = ("noon", "afternoon", "dusk", "overcast")
 
 
 def surroundings(rng: np.random.Generator) -> tuple[Floor, Light, Sky, str]:
-    """Ground, sun and sky, and the time of day in a word."""
+    """Ground, sun and sky, and the time of day and the weather in a word."""
     time = str(rng.choice(TIMES, p=[0.3, 0.25, 0.2, 0.25]))
     around, seed = float(rng.uniform(0, 2 * math.pi)), int(rng.integers(1000))
     height = {"noon": 1.6, "afternoon": 0.8, "dusk": 0.32, "overcast": 1.5}[time]
@@ -36,6 +37,9 @@ def surroundings(rng: np.random.Generator) -> tuple[Floor, Light, Sky, str]:
             Sky(zenith=(165, 170, 176), horizon=(205, 208, 210), clouds=0.9, seed=seed),
         ),
     }[time]
+    hazy = bool(rng.random() < 0.2)
+    sky = replace(sky, haze=round(float(rng.uniform(0.012, 0.022) if hazy else rng.uniform(0.002, 0.005)), 4), scenery="skyline")
     grass = bool(rng.random() < 0.5)
     color, second = ((96, 124, 66), (78, 104, 54)) if grass else ((140, 136, 128), (120, 117, 110))
-    return Floor(look=Look(color=color, second=second, texture="noise", scale=1.5, gloss=0.0)), light, sky, time
+    floor = Floor(look=Look(color=color, second=second, texture="grass" if grass else "concrete", scale=1.5, gloss=0.0))
+    return floor, light, sky, time + " haze" * hazy

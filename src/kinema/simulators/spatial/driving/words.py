@@ -9,18 +9,24 @@ import numpy as np
 from ..bodies import Rigid
 from .plan import Plan
 
-WHEN = {"noon": "at noon", "afternoon": "in the afternoon", "dusk": "at dusk", "overcast": "under an overcast sky"}
+WHEN = {"noon": "at noon", "afternoon": "on a sunny afternoon", "dusk": "at dusk", "overcast": "under an overcast sky"}
 
 
 def told(plan: Plan, around: list[Rigid], time: str, dt: float) -> str:
     """What the ego car does where, what others do, and when."""
     lanes = {1: "two-lane", 2: "four-lane"}[plan.street.main.lanes]
     houses = [body for body in around if body.name.startswith("building")]
-    high = float(np.mean([body.shape.pieces[0].shape.size[2] for body in houses])) if houses else 0.0  # type: ignore[union-attr]
+    high = float(np.mean([2 * body.position[2] for body in houses])) if houses else 0.0
     past = f" past {'tall' if high > 11 else 'low'} buildings" if houses else ""
     trees = " and trees" if past and any(body.name.startswith("tree") for body in around) else ""
     first = f"The car drives along a {lanes} road{past}{trees} and {did(plan, dt)}"
-    return "; ".join([first, *others(plan)]) + f", {WHEN[time]}."
+    return "; ".join([first, *others(plan)]) + f", {when(time)}."
+
+
+def when(time: str) -> str:
+    """The time of day, and haze, in words."""
+    day, _, hazy = time.partition(" ")
+    return WHEN[day] + (" in haze" if hazy else "")
 
 
 def did(plan: Plan, dt: float) -> str:
