@@ -8,8 +8,8 @@ from typing import TypeGuard
 from ..core.errors import UserError
 from ..simulators import Pairs, SpatialWorld, World
 
-PLANAR = ("av", "kinema", "numpy", "pymunk", "safetensors", "torch")
-ENGINES = ("mujoco", "newton", "warp-lang")
+COMMON = ("av", "kinema", "numpy", "safetensors", "torch")
+PLANAR, SPATIAL = ("pymunk",), ("mujoco", "newton", "scipy", "warp-lang")  # what moves and draws them
 
 
 def base(world: World) -> World:
@@ -24,7 +24,7 @@ def is_spatial(world: World) -> TypeGuard[SpatialWorld]:
 
 def versions(world: World) -> dict[str, str]:
     """Versions of what has a say in the bytes of a world's datasets. Raises UserError where an engine is not installed."""
-    names = (*PLANAR, *ENGINES, "scipy") if is_spatial(base(world)) else PLANAR
+    names = (*COMMON, *(SPATIAL if is_spatial(base(world)) else PLANAR))
     try:
         return {name: version(name) for name in sorted(names)}
     except ModuleNotFoundError as error:  # its name is that of the distribution

@@ -118,9 +118,12 @@ def _from_bytes(data: bytes, frames: int) -> dict[str, Any]:
     return Clip.from_tensors(arrays, header).fields
 
 
+_STILL = ("bodies.", "camera.", "track_ids")
+
+
 def _thin(key: str, array: Tensor) -> Tensor:
-    """One frame of what stays the same through time: masses, radii and colours, a camera that stands still."""
-    if not key.startswith(("bodies.", "camera.")) or len(array) < 2:
+    """One frame of what stays the same through time: masses, radii and colours, a camera that stands still, bodies of tracks."""
+    if not key.startswith(_STILL) or len(array) < 2:
         return array
     bits = array.contiguous().view(torch.uint8)  # as bits, because -0 equals 0
     return array[:1].contiguous() if bool((bits == bits[:1]).all()) else array
@@ -128,5 +131,5 @@ def _thin(key: str, array: Tensor) -> Tensor:
 
 def _grow(key: str, array: Tensor, frames: int) -> Tensor:
     """The inverse of `_thin`."""
-    thin = key.startswith(("bodies.", "camera.")) and len(array) == 1 < frames
+    thin = key.startswith(_STILL) and len(array) == 1 < frames
     return array.expand(frames, *array.shape[1:]).clone() if thin else array

@@ -56,7 +56,7 @@ def flow_error(clip: Clip) -> float:
     turn = pose[1:, :3, :3] @ pose[:-1, :3, :3].mT
     shift = pose[1:, :3, 3:] - turn @ pose[:-1, :3, 3:]
     # What is infinitely far is a direction: it turns and does not shift.
-    seen = torch.where(far, ray, ray * depth.nan_to_num(posinf=0.0)[..., None] + step)
+    seen = torch.where(far, ray, ray * torch.where(depth.isinf(), 0.0, depth)[..., None] + step)
     there = (turn @ seen.mT).mT + torch.where(far, torch.zeros_like(ray), shift.mT)
     image = (k[1:] @ there.mT).mT
     error = (image[..., :2] / image[..., 2:] - pixel - flow).norm(dim=-1) / (flow.norm(dim=-1) / clip.size[1]).clamp_min(1)
@@ -131,7 +131,9 @@ def surface_error(clip: Clip) -> float:
 
 def track_error(clip: Clip) -> float:
     """Largest distance, over that from the camera, of a tracked point from the surface of its body, whether it is seen or not;
-    infinite where a point changes its body."""
+    infinite where a point changes its body. Twins have no tracks: 0."""
+    if not clip.has("tracks"):
+        return 0.0
     if bool((clip.track_ids != clip.track_ids[:1]).any()):
         return float("inf")
     found = [0.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from ..core.clip import Clip
 from ..core.config import from_json
+from ..core.errors import UserError
 from ..simulators import Box, Capsule, Cylinder, Hull, Particles, Rigid, Rope, Scene, Sphere
 from ..simulators.spatial.matter import matter
 from ..simulators.spatial.shapes import Solid, pieces
@@ -22,8 +24,14 @@ def scene_of(clip: Clip) -> Scene:
     """The scene that a clip shows."""
     params = clip.meta["params"]
     params = params["scene"] if "violation" in params else params  # of twins
-    scene = from_json(json.loads(json.dumps(params["scene"])), "meta.params.scene")
-    assert isinstance(scene, Scene)
+    return _read(json.dumps(params["scene"], sort_keys=True))
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Scene:
+    scene = from_json(json.loads(text), "meta.params.scene")
+    if not isinstance(scene, Scene):
+        raise UserError(f"meta.params.scene: is no scene, got {type(scene).__name__}")
     return scene
 
 

@@ -264,4 +264,4 @@ def _arrays(clip: Clip) -> Iterator[tuple[str, Tensor]]:
 
 
 def _bits(array: Tensor) -> Tensor:
-    return array.contiguous().view(torch.uint8) if array.dim() else array
+    return array.reshape(-1).contiguous().view(torch.uint8)

@@ -1,0 +1,290 @@
+"""Datasets of spatial worlds: every world once, thoroughly; laws that are broken are caught; scenes that fail are left out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kinema.cli import main
+from kinema.core import Clip, UserError
+from kinema.data import generate, open_dataset
+from kinema.data.card import command
+from kinema.data.family import shard_size
+from kinema.data.spatial import laws
+from kinema.data.validate import difference, validate
+from kinema.simulators import Failed, Twins, World, make, scenario, twins
+
+from ..worlds import SPATIAL, small
+
+for engine in ("mujoco", "newton", "warp"):
+    pytest.importorskip(engine, reason="spatial worlds need kinema[spatial]")
+
+each = pytest.mark.parametrize("name", SPATIAL)
+SEED, NUM = 3, 2
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.*")) if p.is_file()}
+
+
+# --- every world -------------------------------------------------------------------------------------------------------
+
+_ELSEWHERE = """
+import sys
+from kinema.core import from_json
+from kinema.data import generate
+import json
+worlds, out = json.loads(sys.argv[1]), sys.argv[2]
+for name in reversed(worlds):  # another order: nothing may depend on what was made before
+    generate(f"{out}/{name}", from_json(worlds[name]), num=int(sys.argv[3]), seed=int(sys.argv[4]), workers=1)
+"""
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same datasets, made by another process: one for all worlds, and for all of pytest's own processes."""
+    from kinema.core import to_json
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if base.name.startswith("popen") else base) / "elsewhere"
+    worlds = json.dumps({name: to_json(small(name)) for name in SPATIAL})
+    with _alone(folder.with_suffix(".lock")):
+        if not folder.exists():
+            run = subprocess.run(
+                [sys.executable, "-c", _ELSEWHERE, worlds, str(folder), str(NUM), str(SEED)], capture_output=True, text=True
+            )
+            assert run.returncode == 0, run.stderr
+    return folder
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Any:
+    fcntl = pytest.importorskip("fcntl")
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@each
+def test_a_dataset_of_every_world_is_lawful_and_the_same_elsewhere(tmp_path: Path, elsewhere: Path, name: str) -> None:
+    generate(tmp_path / "d", small(name), num=NUM, seed=SEED, workers=1)
+    dataset = open_dataset(tmp_path / "d")
+    checks = list(validate(dataset))
+    assert [check for check in checks if not check.ok] == []
+    assert {check.name for check in checks} > {"simulated again", "flow against scene flow and depth", "depth against MuJoCo's rays"}
+    assert hashes(tmp_path / "d") == hashes(elsewhere / name)
+    clip = dataset[0]
+    assert clip.has("bodies", "contacts", "energy", "camera", "tracks", "track_ids", "track_visible", "outcome")
+    assert clip.text.endswith(".")
+    assert clip.rgb.float().std() > 5  # a picture
+    assert (clip.segmentation > 0).any()
+
+
+# --- truth -------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def drop(index: int = 0) -> Clip:
+    return make(small("drop", size=48, num_frames=20, tracks=16), 0, index)
+
+
+def broken() -> dict[str, Callable[[Clip], Clip]]:
+    """A way to break each law."""
+
+    def body(clip: Clip, key: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Clip:
+        return clip.replace(bodies={**clip.bodies, key: change(clip.bodies[key].clone())})
+
+    def shifted(frame: int, by: float) -> Callable[[torch.Tensor], torch.Tensor]:
+        def change(x: torch.Tensor) -> torch.Tensor:
+            x[frame:] += by
+            return x
+
+        return change
+
+    def no_contact(clip: Clip) -> Clip:
+        (agent, patient) = (clip.bodies["position"].clone() for _ in range(2))
+        patient[5] = agent[5, :1]  # everything in one place
+        quiet = {"contact": torch.tensor(False), "contact_time": torch.tensor(torch.nan)}
+        return clip.replace(bodies={**clip.bodies, "position": patient}, outcome=quiet)
+
+    return {
+        "flow against scene flow and depth": lambda clip: clip.replace(flow=clip.flow + 0.01),
+        "flow there and back": lambda clip: clip.replace(backward_flow=clip.backward_flow + 0.2),
+        "depth against MuJoCo's rays": lambda clip: clip.replace(depth=clip.depth * 1.01),
+        "pixels lie on their bodies": lambda clip: clip.replace(segmentation=clip.segmentation.roll(3, -1)),
+        "tracks stay on their bodies": lambda clip: clip.replace(tracks=clip.tracks + 0.02),
+        "static bodies move": lambda clip: body(
+            body(clip, "static", torch.ones_like), "position", lambda x: x + 1e-9 * torch.arange(len(x))[:, None, None]
+        ),
+        "bodies jump": lambda clip: body(clip, "center", shifted(7, 0.3)),
+        "free flight": lambda clip: body(clip, "velocity", shifted(1, 0.01)),
+        "energy gained beyond work": lambda clip: clip.replace(energy=clip.energy + torch.arange(20) * 0.1 * clip.energy.max()),
+        "outcome against distance": no_contact,
+    }
+
+
+def test_every_law_is_kept_and_its_breach_is_caught() -> None:
+    clip = drop()
+    found = {name: (measure, limit) for name, measure, limit, _ in laws(small("drop"))}
+    assert set(found) == set(broken())
+    for name, (measure, limit) in found.items():
+        assert measure(clip) <= limit, name
+        assert not measure(broken()[name](clip)) <= limit, name
+
+
+def test_truth_that_is_not_a_number_is_no_truth() -> None:
+    depth, tracks = drop().depth.clone(), drop().tracks.clone()
+    depth[0, 0, ::3] = torch.nan
+    tracks[3, 2] = torch.nan
+    found = {name: (measure, limit) for name, measure, limit, _ in laws(small("drop"))}
+    for name, clip in [
+        ("flow against scene flow and depth", drop().replace(depth=depth)), ("depth against MuJoCo's rays", drop().replace(depth=depth)),
+        ("tracks stay on their bodies", drop().replace(tracks=tracks)),
+    ]:  # fmt: skip
+        measure, limit = found[name]
+        assert not measure(clip) <= limit, name
+
+
+def test_everything_that_is_stored_comes_back_to_the_bit(tmp_path: Path) -> None:
+    world = small("drop", cameras=2)
+    generate(tmp_path / "all", world, num=4, seed=1, store="all")
+    generate(tmp_path / "states", world, num=4, seed=1)
+    stored, rendered = open_dataset(tmp_path / "all"), open_dataset(tmp_path / "states")
+    for i in range(4):
+        ours = make(world, 1, i)
+        assert difference(stored[i], ours) == ""
+        assert difference(rendered[i], ours) == ""
+
+
+def test_reading_videos_and_states_needs_no_engine(tmp_path: Path) -> None:
+    generate(tmp_path / "d", small("drop"), num=2)
+    script = """
+import sys
+from kinema.data import open_dataset
+for fields in (("rgb",), ("tracks", "energy")):
+    clip = open_dataset(sys.argv[1], fields)[1]
+sys.exit(bool({"mujoco", "newton", "warp"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", script, str(tmp_path / "d")], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+# --- several cameras ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_simulated_once_for_all_its_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinema.simulators.spatial import world as spatial_world
+
+    real, times = spatial_world.simulate, []
+    monkeypatch.setattr(spatial_world, "simulate", lambda *arguments: times.append(1) or real(*arguments))
+    spatial_world._run.cache_clear()
+    generate(tmp_path / "d", small("drop", cameras=3), num=6, workers=1)
+    assert len(times) == 2
+    clips = list(open_dataset(tmp_path / "d"))
+    assert [clip.meta["run"] for clip in clips] == ["drop-0-0"] * 3 + ["drop-0-1"] * 3
+    for first, other in [(0, 1), (0, 2), (3, 4), (3, 5)]:
+        assert torch.equal(clips[first].bodies["position"], clips[other].bodies["position"])
+        assert not torch.equal(clips[first].camera.pose, clips[other].camera.pose)
+
+
+def test_shards_hold_whole_runs() -> None:
+    for cameras in (1, 2, 3, 5):
+        for num in (1, 10, 1000):
+            size = shard_size(scenario("drop", cameras=cameras), num, "bodies")
+            assert size % cameras == 0
+            assert 1 <= size <= 20
+    assert shard_size(scenario("uniform"), 1000, "bodies") == 125
+    assert -(-1000 // shard_size(scenario("drop"), 1000, "bodies")) >= 32  # work for many cores
+
+
+def test_pairs_of_spatial_worlds_are_datasets_too(tmp_path: Path) -> None:
+    world = twins(small("drop", num_frames=12, size=64), violations=("vanish",))
+    assert not isinstance(world, Twins)
+    card = generate(tmp_path / "d", world, num=4)
+    assert [check for check in validate(open_dataset(tmp_path / "d")) if not check.ok] == []
+    assert "mujoco" in card["versions"]
+    assert "--twins vanish" in command(card)
+
+
+# --- scenes that fail --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
+    def fail(indices: set[int]) -> None:
+        def fragile(world: World, seed: int, index: int, fields: Any = None) -> Clip:
+            if index in indices:
+                raise Failed(f"the scene explodes at {index / 10:.3f} s")
+            return make(world, seed, index, fields)
+
+        monkeypatch.setattr(sys.modules["kinema.data.generate"], "make", fragile)  # the package has a function of that name
+
+    return fail
+
+
+def flat(**fields: Any) -> World:
+    return replace(scenario("uniform", size=32, num_frames=5), **fields)
+
+
+def test_a_scene_that_fails_is_left_out_and_said(tmp_path: Path, failing: Callable[[set[int]], None]) -> None:
+    failing({0, 3, 4, 5})
+    card = generate(tmp_path / "d", flat(), num=8, seed=2, shard_size=2, workers=1)
+    assert card["counts"]["clips"] == 4
+    assert [shard["clips"] for shard in card["shards"]] == [1, 1, 0, 2]
+    assert card["failed"] == [{"index": i, "reason": f"the scene explodes at {i / 10:.3f} s"} for i in (0, 3, 4, 5)]
+    assert "| 4 | the scene explodes at 0.400 s |" in (tmp_path / "d/README.md").read_text()
+    dataset = open_dataset(tmp_path / "d")
+    assert [clip.meta["index"] for clip in dataset] == [1, 2, 6, 7]
+    for i, clip in zip((1, 2, 6, 7), dataset, strict=True):
+        assert difference(clip, make(flat(), 2, i)) == ""
+    checks = {check.name: check for check in validate(dataset)}
+    assert all(check.ok for check in checks.values())
+    assert "4 fail again" in checks["clips left out"].found
+    failing({0, 3, 4})
+    assert [check.name for check in validate(dataset) if not check.ok] == ["clips left out"]
+
+
+def test_a_dataset_with_failures_is_gone_on_with(tmp_path: Path, failing: Callable[[set[int]], None]) -> None:
+    failing({0, 3, 4, 5})
+    generate(tmp_path / "d", flat(), num=8, shard_size=2, workers=1)
+    before = hashes(tmp_path / "d")
+    for shard in (0, 2, 3):
+        (tmp_path / f"d/shards/{shard:06d}.tar").unlink()
+        generate(tmp_path / "d", flat(), num=8, shard_size=2, workers=1)
+        assert hashes(tmp_path / "d") == before
+    (tmp_path / "d/card.json").write_text(
+        json.dumps({**json.loads((tmp_path / "d/card.json").read_text()), "shards": [], "complete": False})
+    )
+    generate(tmp_path / "d", flat(), num=8, shard_size=2, workers=1)
+    assert hashes(tmp_path / "d") == before
+
+
+def test_a_dataset_of_failures_alone_is_refused(tmp_path: Path, failing: Callable[[set[int]], None]) -> None:
+    failing(set(range(9)))
+    with pytest.raises(UserError, match=r"uniform, seed 0: each of 3 clips fails, the first because the scene explodes at 0\.000 s"):
+        generate(tmp_path / "d", flat(), num=3, workers=1)
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_command_says_what_is_left_out(tmp_path: Path, failing: Callable[[set[int]], None], capsys: pytest.CaptureFixture[str]) -> None:
+    failing({1})
+    flags = ["--num", "3", "--size", "32", "--frames", "5", "--seed", "4", "--workers", "1", "--out", str(tmp_path / "d")]
+    assert main(["simulate", "uniform", *flags]) == 0
+    found = capsys.readouterr()
+    assert found.err == "kinema: clip 1 of uniform, seed 4, is left out: the scene explodes at 0.100 s\n"
+    assert "2 clips" in found.out
+    assert main(["data", "inspect", str(tmp_path / "d"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["clips"] == "2 of 3"
+    assert "clip 1: the scene explodes" in facts["left out"]
