@@ -219,7 +219,7 @@ def test_what_explodes_says_so() -> None:
 
 def test_a_start_velocity_needs_a_free_body() -> None:
     with pytest.raises(UserError, match="only free bodies start with a velocity"):
-        run(Rigid(name="a", shape=Sphere(0.1), fixed=True, velocity=(1, 0, 0)))
+        run(Rigid(name="a", shape=Sphere(0.1), fixed=True, velocity=(1, 0, 0)), Rigid(name="b", shape=Sphere(0.1)))
 
 
 SAME = """

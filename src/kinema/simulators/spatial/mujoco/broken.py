@@ -51,10 +51,12 @@ class Breach:
                 self._part(place, other)
         mujoco.mj_kinematics(self._model, data)
         for place, position in change.moved.items():
-            k = self._model.body(self._scene.bodies[place].name).id
+            body = self._scene.bodies[place]
+            assert isinstance(body, Rigid)  # checked above
+            k = self._model.body(body.name).id
             if self._model.body_dofnum[k]:
                 at = self._model.jnt_qposadr[self._model.body_jntadr[k]]
-                data.qpos[at : at + 3] += position - Frames(self._model, [self._scene.bodies[place]]).position(data)[0]
+                data.qpos[at : at + 3] += position - Frames(self._model, [body]).position(data)[0]
             else:
                 self._model.body_pos[k] = position
 

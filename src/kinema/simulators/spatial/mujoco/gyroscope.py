@@ -19,10 +19,14 @@ Triple = tuple[float, float, float]
 def gyroscope(model: Any, bodies: Sequence[Rigid]) -> list[Law]:
     """The law that makes the torque-free part of a step exact: I w' = exp(-h (w + w') / 2) I w in the body's axes, where the
     pose turns by exp(h (w + w') / 2)."""
+    import mujoco
+
+    if model.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER:  # the others see to it in their own way
+        return []
     free = [model.body(body.name).id for body in bodies if body.joint is None and not body.fixed and not body.drive]
     inertia = model.body_inertia[free]
     spread = (inertia.max(1) - inertia.min(1)) / inertia.min(1) if free else np.zeros(0)
-    uneven = [k for k, s in zip(free, spread, strict=True) if s > 1e-6 and not model.body_ipos[k].any()]
+    uneven = [k for k, s in zip(free, spread, strict=True) if s > 1e-6]
     return [Law(_Gyroscope(model, np.array(uneven)).apply, source=False)] if uneven else []
 
 

@@ -33,42 +33,60 @@ class Impacts:
         """Find the forces and accelerations of a step whose positions and velocities are known."""
         import mujoco
 
-        model = self._model
-        mujoco.mj_fwdActuation(model, data)
-        mujoco.mj_fwdAcceleration(model, data)
-        found = data.contact if data.nefc and data.ncon else None
-        rows = None if found is None else found.efc_address
-        if found is None or rows is None:
-            mujoco.mj_fwdConstraint(model, data)
-            return
-        bounce = self._bounce[found.geom[:, 0], found.geom[:, 1]]
-        live = np.flatnonzero((rows >= 0) & ~np.isnan(bounce))
-        rows = rows[live]
-        wanted = self._wanted(data, rows, bounce[live])
-        self._iterate(data, rows, wanted, found.dim[live], found.friction[live])
+        mujoco.mj_fwdActuation(self._model, data)
+        mujoco.mj_fwdAcceleration(self._model, data)
+        touching = self._touching(data)
+        if touching is None:
+            mujoco.mj_fwdConstraint(self._model, data)
+        else:
+            self._iterate(data, *touching)
+
+    def ask(self, data: Any) -> None:
+        """Set `aref` before MuJoCo solves a step by itself; the lift is that of what slides on the flat."""
+        touching = self._touching(data)
+        if touching is not None:
+            rows, wanted, columns = touching
+            slip = _lift(-data.efc_aref, columns, len(rows))
+            stop = np.zeros(len(rows))
+            for here, _, friction in columns[:1]:
+                stop[here] = friction**2 * np.linalg.norm(self._model.opt.gravity)
+            data.efc_aref[rows] = wanted - np.maximum(slip - stop, 0.0)
+
+    def _touching(self, data: Any) -> tuple[Any, Any, Any] | None:
+        """First rows of the contacts of rigid bodies, the accelerations they are to have along their normals, and per direction
+        of friction which of them have it, in which row, with which coefficient."""
+        if not data.ncon or not data.nefc:
+            return None
+        found = data.contact
+        rows, geom = found.efc_address, found.geom
+        bounce = self._bounce[geom[:, 0], geom[:, 1]]
+        live = (rows >= 0) & (bounce == bounce)
+        dims, friction = found.dim, found.friction
+        if not live.all():
+            dims, friction, bounce, rows = dims[live], friction[live], bounce[live], rows[live]
+            if not len(rows):
+                return None
+        columns = [(dims > k, rows[dims > k] + k, friction[dims > k, k - 1]) for k in range(1, int(dims.max()))]
+        return rows, self._wanted(data, rows, bounce), columns
 
     def _wanted(self, data: Any, rows: Any, bounce: Any) -> Any:
         speed, overlap = data.efc_vel[rows], -data.efc_pos[rows]
         back = np.where(speed < -CALM, -bounce * speed, 0.0)
         return (np.maximum(back, np.minimum(PUSH / self._step * overlap, PUSH_SPEED)) - speed) / self._step
 
-    def _iterate(self, data: Any, rows: Any, wanted: Any, dims: Any, friction: Any) -> None:
+    def _iterate(self, data: Any, rows: Any, wanted: Any, columns: Any) -> None:
         import mujoco
 
-        model, aref, residual = self._model, data.efc_aref, np.empty(data.nefc)
-        columns = [(dims > k, rows[dims > k] + k, friction[dims > k, k - 1]) for k in range(1, int(dims.max(initial=1)))]
-        residual = -aref
-        lift = _lift(residual, columns, len(rows))
+        model, aref = self._model, data.efc_aref
+        lift, residual = _lift(-aref, columns, len(rows)), np.empty(len(aref))
         for _ in range(ROUNDS):
             aref[rows] = wanted - lift
             mujoco.mj_fwdConstraint(model, data)
             if not columns:
                 return
-            residual = np.empty(len(aref))
             mujoco.mj_mulJacVec(model, data, residual, data.qacc)
-            residual -= aref
-            last, lift = lift, _lift(residual, columns, len(rows))
-            if np.abs(lift - last).max(initial=0.0) < CLOSE:
+            last, lift = lift, _lift(residual - aref, columns, len(rows))
+            if np.abs(lift - last).max() < CLOSE:
                 return
             data.qacc_warmstart[:] = data.qacc
 

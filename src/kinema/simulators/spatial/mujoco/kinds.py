@@ -28,7 +28,8 @@ class Settings(NamedTuple):
 
 class Law(NamedTuple):
     """A force that MuJoCo does not know. `apply(model, data, time)` ADDS generalised forces to `data.qfrc_applied` (which is
-    zero before every substep; `mujoco.mj_applyFT` does it for a force at a point). What a `source` does counts as work from
+    zero before every substep; `mujoco.mj_applyFT` does it for a force at a point). Positions and velocities in `data` are those of
+    `time`. What a `source` does counts as work from
     outside; a gas under pressure, say, is none: its energy is the body's `elastic`."""
 
     apply: Callable[[Any, Any, float], None]

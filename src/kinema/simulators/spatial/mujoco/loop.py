@@ -62,8 +62,8 @@ class Stepper:
         self._sources = [law for law in laws if law.source]
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
-        self._middle = m.nflex == 0 and m.nplugin == 0
-        self._impacts = Impacts(m) if m.npair and m.opt.integrator == mujoco.mjtIntegrator.mjINT_IMPLICITFAST else None
+        self._middle = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
+        self._impacts = Impacts(m)
         self.recorder = Recorder(m, scene)
 
     @property
@@ -81,13 +81,14 @@ class Stepper:
 
         m, d = self._m, self._d
         position, velocity = d.qpos.copy(), d.qvel.copy()
+        mujoco.mj_step1(m, d)
         source = self._forces(step)
-        if self._impacts is None:
-            mujoco.mj_step(m, d)
-        else:
-            mujoco.mj_step1(m, d)
+        if self._middle:
             self._impacts.solve(d)
-            mujoco.mj_implicit(m, d)
+            mujoco.mj_Euler(m, d)
+        else:
+            self._impacts.ask(d)
+            mujoco.mj_step2(m, d)
         mean = (velocity + d.qvel) / 2
         if source is not None:
             self._pushed += float(source @ mean) * m.opt.timestep

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ....core.errors import UserError
 from ..scene import Scene
 from .kinds import kinds
-from .mjcf import text
+from .mjcf import text as text  # also for those who write MuJoCo's XML in full
 from .pairs import add_pairs
 
 FLOOR = "/floor"  # no body's name has a slash
@@ -28,7 +28,7 @@ def model(scene: Scene, step: float) -> Any:
     root = Element("mujoco")
     SubElement(root, "compiler", angle="radian", autolimits="true")
     SubElement(root, "size", memory="256M")
-    option = SubElement(root, "option", timestep=repr(step), gravity=text(scene.gravity), cone="elliptic", integrator="implicitfast")
+    option = SubElement(root, "option", timestep=repr(step), gravity=text(scene.gravity), cone="elliptic", integrator="Euler")
     SubElement(option, "flag", autoreset="disable")
     world = SubElement(root, "worldbody")
     if scene.floor is not None:

@@ -26,7 +26,7 @@ class _Surface(NamedTuple):
     geom: str
     body: str
     parent: str | None
-    still: bool
+    still: bool  # or moves as told
     friction: float
     restitution: float
     rolling: float  # lever of the rolling resistance, m
@@ -48,9 +48,8 @@ def add_pairs(root: Element, scene: Scene, step: float) -> None:
 def _surfaces(body: Rigid) -> list[_Surface]:
     friction, restitution = body.property_of("friction"), body.property_of("restitution")
     levers = [body.rolling * float(half(placed.solid).min()) for placed in pieces(body.shape)]
-    return [
-        _Surface(f"{body.name}/{k}", body.name, body.parent, body.fixed, friction, restitution, lever) for k, lever in enumerate(levers)
-    ]
+    still = body.fixed or body.drive
+    return [_Surface(f"{body.name}/{k}", body.name, body.parent, still, friction, restitution, lever) for k, lever in enumerate(levers)]
 
 
 def _law(one: _Surface, other: _Surface, step: float) -> dict[str, str]:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ....core.errors import UserError
-from ..bodies import Joint, Rigid
+from ..bodies import Joint, Rigid, Rope
 from ..matter import half, hull
 from ..scene import Scene
 from ..shapes import Box, Capsule, Cylinder, Hull, Solid, Sphere, pieces
@@ -23,6 +23,7 @@ from .pairs import SOFTNESS
 from .pushes import drag, pushes
 
 STEP = 1 / 480  # s
+FLEXIBLE_STEP = 1 / 240  # s, beside cloth, soft bodies and balloons: their steps cost much more
 ADVANCE = 0.004  # m: what the fastest body may move in a step before it is stopped
 
 
@@ -31,8 +32,9 @@ def settings(body: Rigid, scene: Scene) -> Settings:
     speed = math.hypot(*body.velocity)
     size = min(float(half(placed.solid).min()) for placed in pieces(body.shape))
     fall = math.hypot(*scene.gravity) * 0.5  # half a second of fall
+    longest = STEP if all(isinstance(other, Rigid | Rope) for other in scene.bodies) else FLEXIBLE_STEP
     moving = not (body.fixed or body.ghost)
-    return Settings(min(STEP, max(0.25 * size, ADVANCE) / max(speed, fall, 1.0)) if moving else STEP, {})
+    return Settings(min(longest, max(0.25 * size, ADVANCE) / max(speed, fall, 1.0)) if moving else longest, {})
 
 
 def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
