@@ -237,8 +237,8 @@ def _reversed(run: Run, frame: int) -> Run:
     sign = np.where(np.arange(last) < frame, 1.0, -1.0)[:, None, None]
     still = {key: getattr(run, key)[order] for key in ("position", "rotation", "center", "kinetic", "potential", "elastic", "vertices")}
     return replace(
-        run, velocity=run.velocity[order] * sign, angular_velocity=run.angular_velocity[order] * sign, work=None,
-        contacts=_mirrored(run.contacts, run.times, frame), **still,
+        run, velocity=run.velocity[order] * sign, angular_velocity=run.angular_velocity[order] * sign,
+        work=None if run.work is None else run.work[order], contacts=_mirrored(run.contacts, run.times, frame), **still,
     )  # fmt: skip
 
 
