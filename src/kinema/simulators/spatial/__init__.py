@@ -4,7 +4,8 @@ from .bodies import KINDS, Balloon, Body, Cloth, Joint, Key, Particles, Rigid, R
 from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
-from .physion import Drop
+from .phys4d import Category, Ropes
+from .physion import PHYSION, Collide, Contain, Dominoes, Drape, Drop, Link, Physion, Roll, Support
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
 from .shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Sphere
@@ -12,7 +13,7 @@ from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
-WORLDS: tuple[type[SpatialWorld], ...] = (Drop, Driving)
+WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes)
 
 __all__ = [
     "KINDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Body",
     "Box",
     "Capsule",
+    "Category",
     "Cloth",
     "Compound",
     "Crane",
@@ -31,6 +33,14 @@ __all__ = [
     "Dolly",
     "Driving",
     "Drop",
+    "Support",
+    "Roll",
+    "Physion",
+    "Link",
+    "Drape",
+    "Dominoes",
+    "Contain",
+    "Collide",
     "Failed",
     "FirstPerson",
     "Floor",
@@ -46,6 +56,7 @@ __all__ = [
     "Push",
     "Rigid",
     "Rope",
+    "Ropes",
     "Run",
     "Scene",
     "Sky",
