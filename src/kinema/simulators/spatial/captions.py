@@ -35,6 +35,8 @@ class Event(NamedTuple):
 def caption(scene: Scene, run: Run) -> str:
     """What happens in a run, in at most 60 words: the scene's opening sentence, who meets whom and when, who falls over, whether the
     agent touches the patient, and what still moves at the end."""
+    if scene.ego is not None:
+        return scene.text.strip()  # a drive is told by those who planned it
     names = names_of(scene)
     met = events(scene, run)
     told = [event for event in met if event.second >= 0 or scene.agent == scene.bodies[event.first].name][:3] or met[:1]
@@ -95,7 +97,9 @@ def events(scene: Scene, run: Run) -> list[Event]:
             continue
         speeds = {k: _velocity(run, k, time) for k in (a, b)}
         comes, meets = (b, a) if np.linalg.norm(speeds[b]) > np.linalg.norm(speeds[a]) else (a, b)
-        found.append(Event(time, comes, meets, float(np.linalg.norm(speeds[a] - speeds[b]))))
+        speed = float(np.linalg.norm(speeds[a] - speeds[b]))
+        if speed > (FAST if a < 0 else SLOW):  # what only quivers meets nobody
+            found.append(Event(time, comes, meets, speed))
     return sorted(found)
 
 

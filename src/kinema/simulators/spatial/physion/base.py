@@ -83,7 +83,7 @@ class Physion(SpatialWorld):
         act = self.act(draws, props)
         floor, light, sky = styles.surroundings(own)
         agent = act.agent or props.roles["agent"]
-        views = styles.views(own, act.target, act.extent)
+        views = styles.views(own, act.target, round(act.extent / 1.3, 4))
         self._distract(draws, props, act)
         first = views[0]
         assert isinstance(first, Still)

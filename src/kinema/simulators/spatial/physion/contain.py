@@ -11,6 +11,7 @@ from .objects import Props
 from .ranges import Draws
 
 VESSELS = ("bowl", "cup", "crate")
+BASES = ("cylinder", "cube", "pentagon")
 CONTENTS = ("ball", "cube", "cylinder", "pentagon")
 
 
@@ -22,10 +23,15 @@ class Contain(Physion):
 
     def act(self, draws: Draws, props: Props) -> Act:
         """Fill the vessel on its mat and push the ball."""
-        props.mat((2.6, 1.6), (-0.1, 0.0))
+        props.mat((2.2, 1.3), (-0.1, 0.0))
         wide, tall, form = draws.real("vessel_size"), draws.real("vessel_height"), draws.among(VESSELS)
         tall = min(tall, 0.3 * wide + 0.1) if form == "bowl" else tall
-        props.put(form, (wide, wide, tall), (0.0, 0.0), bottom=0.01, mass=draws.real("vessel_mass"), restitution=0.1)
+        low = 0.01
+        if draws.chance(2 / 3):
+            base, high = draws.real("base_size"), draws.real("base_height")
+            props.put(draws.among(BASES), (base, base, high), (0.0, 0.0), bottom=low, mass=draws.real("base_mass"), restitution=0.1)
+            low += high
+        props.put(form, (wide, wide, tall), (0.0, 0.0), bottom=low, mass=draws.real("vessel_mass"), restitution=0.1)
         number, thing = draws.count("middle"), draws.among(CONTENTS)
         ring = 0.0 if number == 1 else 0.76 if thing == "cube" else 0.62  # how far from the middle they lie, in their size
         reach = ring + (0.71 if thing == "cube" else 0.5)
@@ -38,12 +44,14 @@ class Contain(Physion):
             turn = angle + 2 * math.pi * place / min(number, 3)
             spot = (ring * size * math.cos(turn), ring * size * math.sin(turn))
             props.put(
-                thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=0.012 + RIM * wide + layer * 1.01 * size,
+                thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=low + 0.002 + RIM * wide + layer * 1.01 * size,
                 mass=draws.real("middle_mass"), restitution=0.1,
             )  # fmt: skip
         ball = draws.real("probe_size")
         probe = props.put(
             "ball", (ball, ball, ball), (-(wide / 2 + ball / 2 + draws.real("distance")), 0.0), bottom=0.01, mass=draws.real("probe_mass")
         )
-        props.push(probe, (draws.real("speed"), 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)))
-        return Act(f"A {form} with things in it stands on a mat, and a ball is pushed at it.", (0.0, 0.0, 0.25), 1.1, 0.85)
+        lift = draws.real("lift") if draws.chance(0.5) else 0.0
+        props.push(probe, (draws.real("speed"), 0.0, lift), draws.among((0.0, 0.0625, 0.125)))
+        text = f"A {form} with things in it stands over a mat, and a ball is {'thrown' if lift else 'pushed'} at it."
+        return Act(text, (-0.1, 0.0, 0.3), 1.0, 0.7)

@@ -8,7 +8,7 @@ from .forms import post
 from .objects import Props, Role
 from .ranges import Draws
 
-FOOT = 0.04  # m
+FOOT = 0.03  # m
 
 
 @part
@@ -19,11 +19,11 @@ class Link(Physion):
 
     def act(self, draws: Draws, props: Props) -> Act:
         """Put the rings on their post and push the ball."""
-        props.mat((2.6, 1.6), (-0.1, 0.0))
+        props.mat((2.2, 1.3), (-0.15, 0.0))
         tall, rod, foot = draws.real("post_height"), draws.real("post_width") / 2, draws.real("foot_width") / 2
         number, thick = draws.count("rings"), draws.real("ring_thickness")
         tall = max(tall, 0.01 + FOOT + number * thick + 0.15)
-        held, capped = draws.chance(0.3), draws.chance(0.4)
+        held, capped = draws.chance(0.2), draws.chance(0.4)
         cap = 1.6 * rod if capped else 0.0
         props.put(
             "post", (2 * foot, 2 * foot, tall), (0.0, 0.0), shape=post(tall, rod, foot, FOOT, cap), bottom=0.01, fixed=held,
@@ -39,4 +39,4 @@ class Link(Physion):
         start = -(max(wide / 2, foot) + ball / 2 + draws.real("distance"))
         probe = props.put("ball", (ball, ball, ball), (start, 0.0), bottom=0.01, mass=draws.real("probe_mass"))
         props.push(probe, (draws.real("speed"), 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)))
-        return Act("Rings lie around a post on a mat, and a ball is pushed at it.", (-0.1, 0.0, 0.35), 1.1, 0.85)
+        return Act("Rings lie around a post on a mat, and a ball is pushed at it.", (-0.2, 0.0, 0.3), 1.0, 0.7)

@@ -21,7 +21,7 @@ class Support(Physion):
 
     def act(self, draws: Draws, props: Props) -> Act:
         """Build the tower on its mat and push the ball."""
-        props.mat((2.6, 1.6), (-0.2, 0.0))
+        props.mat((2.4, 1.4), (-0.1, 0.0))
         width, gradient, jitter = draws.real("block_width"), draws.real("gradient"), draws.real("jitter")
         x, top = 0.0, 0.01
         for k in range(draws.count("blocks")):
@@ -39,5 +39,5 @@ class Support(Physion):
         start = -(draws.real("distance") + width / 2 + ball / 2 + 0.05)
         probe = props.put("ball", (ball, ball, ball), (start, 0.0), bottom=0.01, mass=draws.real("probe_mass"))
         props.push(probe, (draws.real("speed"), 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)))
-        extent = max(1.1, 0.62 * (top + wide))
-        return Act("A tower stands on a mat, and a ball is pushed at it.", (-0.1, 0.0, 0.45 * (top + wide)), extent, 0.85)
+        extent = max(1.0, 0.62 * (top + wide))
+        return Act("A tower stands on a mat, and a ball is pushed at it.", (-0.1, 0.0, 0.45 * (top + wide)), extent, 0.75)
