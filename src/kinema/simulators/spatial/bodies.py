@@ -179,7 +179,7 @@ class Rope(Body):
     density: float = 800.0
     bend: float = 2e5
     twist: float = 2e5
-    damping: float = 0.01
+    damping: float = 0.03
     friction: float = 0.5
     start: str | None = None
     end: str | None = None

@@ -5,41 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import UserError
 from ..bodies import Rigid, Rope
-from ..scene import Push, Scene, Wind
-from ..tube import centre_line, pitches, tube, turned
+from ..scene import Scene
+from ..tube import centre_line, pitches, turned
 from .kinds import Law, Reader, Settings, States
-from .wind import air
+from .mjcf import child, text
+from .rigid import volume
+from .segments import Drag, Pushed, Segments, ids, names, stiffness
 
 Floats = NDArray[np.float64]
 
-STEP = 0.003  # s
+STEP, LEAST = 0.003, 0.0005  # s
+STIFF = f"{2 * STEP} 1"  # contacts and ties, as MuJoCo's time constant in s and damping ratio: thin bodies may not sink in far
 # Without the derivatives of Coriolis forces, which only "implicit" has, a swinging chain gains energy.
 OPTION = {"integrator": "implicit"}
 CABLE = "mujoco.elasticity.cable"
-DRAG = 1.1  # of a long cylinder across the flow, Reynolds 1e3 to 1e5 (Hoerner, Fluid-Dynamic Drag, 1965)
 
 
 def settings(body: Rope, scene: Scene) -> Settings:
     """What the engine must do for a rope."""
-    return Settings(STEP, OPTION)
+    return Settings(_step(body, scene), OPTION)
 
 
-def names(body: Rope) -> list[str]:
-    """MuJoCo's bodies of a rope, one per segment."""
-    return [body.name, *(f"{body.name}/{k}" for k in range(1, body.segments))]
+def _step(body: Rope, scene: Scene) -> float:
+    """A step in which neither waves along the rope under tension nor its twists overshoot: forces are explicit, damping is not."""
+    part, (bend, twist) = body.length / body.segments, stiffness(body)
+    mass = body.density * math.pi * body.radius**2 * part
+    tension = 2 * math.hypot(*scene.gravity) * (mass * body.segments + _load(body, scene))
+    damping = body.damping * bend / part
+    waves = (mass, 16 * damping / part**2, 4 * tension / part + 16 * bend / part**3)
+    twists = (mass * body.radius**2 / 2, 4 * damping, 4 * twist / part)
+    return max(LEAST, min(STEP, *((c + math.sqrt(c * c + 8 * k * m)) / (2 * k) for m, c, k in (waves, twists))))
 
 
-def stiffness(body: Rope) -> tuple[float, float]:
-    """Against bending and twisting, N m^2."""
-    area = math.pi * body.radius**4 / 4
-    return body.bend * area, body.twist * 2 * area
+def _load(body: Rope, scene: Scene) -> float:
+    """The mass in kg of what hangs on its ends."""
+    ends = [scene.body(end) for end in (body.start, body.end) if end is not None and end != "world"]
+    moving = [end for end in ends if isinstance(end, Rigid) and not end.static and not end.drive]
+    return sum(volume(end) * end.property_of("density") if end.mass is None else end.mass for end in moving)
 
 
 def add(root: Element, world: Element, body: Rope, scene: Scene) -> None:
@@ -51,19 +60,19 @@ def add(root: Element, world: Element, body: Rope, scene: Scene) -> None:
     damping = body.damping * stiffness(body)[0] / float(length.mean())
     parent = world
     for k, name in enumerate(names(body)):
-        parent = SubElement(parent, "body", name=name, pos=_text(place), quat=_text(pose))
+        parent = child(parent, "body", name=name, pos=text(place), quat=text(pose))
         if k:
-            SubElement(parent, "joint", type="ball", damping=repr(damping))
+            child(parent, "joint", type="ball", damping=repr(damping))
         elif _still(body.start, scene):
-            SubElement(parent, "joint", type="ball")
+            child(parent, "joint", type="ball")
         else:
-            SubElement(parent, "freejoint")
+            child(parent, "freejoint")
         mass = body.density * math.pi * body.radius**2 * float(length[k])
-        SubElement(
-            parent, "geom", name=f"{name}/0", type="capsule", fromto=_text((0, 0, 0, length[k], 0, 0)), size=repr(body.radius),
-            mass=repr(mass), friction=f"{body.friction} .005 .0001", contype="2", conaffinity="3",
+        child(
+            parent, "geom", name=f"{name}/0", type="capsule", fromto=text((0, 0, 0, length[k], 0, 0)), size=repr(body.radius),
+            mass=repr(mass), friction=f"{body.friction} .005 .0001", contype="2", conaffinity="3", priority="1", solref=STIFF,
         )  # fmt: skip
-        SubElement(parent, "plugin", instance=body.name)
+        child(parent, "plugin", instance=body.name)
         if k + 1 < body.segments:
             place, pose = (float(length[k]), 0.0, 0.0), turned(turn[k + 1 : k + 2])[0]
     _hang(root, body, scene, float(length[-1]))
@@ -82,18 +91,18 @@ def start(model: Any, data: Any, bodies: Sequence[Rope], scene: Scene) -> None:
 
 def laws(model: Any, bodies: Sequence[Rope], scene: Scene) -> list[Law]:
     """Drag of the wind, and pushes, which all segments share."""
-    found = [] if scene.wind is None else [Law(_Drag(model, body, scene.wind)) for body in bodies]
-    return found + [Law(_Pushed(model, body, push)) for body in bodies for push in scene.pushes if push.body == body.name]
+    found = [] if scene.wind is None else [Law(Drag(model, body, scene.wind)) for body in bodies]
+    return found + [Law(Pushed(model, body, push)) for body in bodies for push in scene.pushes if push.body == body.name]
 
 
 def masses(model: Any, bodies: Sequence[Rope]) -> Floats:
     """Their masses [n] kg."""
-    return np.array([model.body_mass[_ids(model, body)].sum() for body in bodies])
+    return np.array([model.body_mass[ids(model, body)].sum() for body in bodies])
 
 
 def reader(model: Any, bodies: Sequence[Rope], scene: Scene) -> Reader:
     """What reads their states."""
-    readers = [_Segments(model, body) for body in bodies]
+    readers = [Segments(model, body) for body in bodies]
 
     def read(data: Any) -> States:
         columns = [np.stack(column) for column in zip(*(one.states(data) for one in readers), strict=True)]
@@ -102,92 +111,6 @@ def reader(model: Any, bodies: Sequence[Rope], scene: Scene) -> Reader:
         return States(center, upright, center, velocity, np.zeros_like(center), kinetic, elastic, [one.points(data) for one in readers])
 
     return read
-
-
-class _Segments:
-    """The segments of one rope in a model."""
-
-    def __init__(self, model: Any, body: Rope) -> None:
-        self.body, self.ids = body, _ids(model, body)
-        self.mass, self.inertia = model.body_mass[self.ids].copy(), model.body_inertia[self.ids].copy()
-        self.root = model.body_rootid[self.ids[0]]
-        self.length = np.linalg.norm(np.diff(centre_line(body), axis=0), axis=1)
-        joints = model.body_jntadr[self.ids[1:]]
-        self.joints = model.jnt_qposadr[joints][:, None] + np.arange(4)
-        self.rest = model.body_quat[self.ids[1:]].copy()
-        bend, twist = stiffness(body)
-        self.stiffness = np.array([twist, bend, bend]) / self.length[1:, None]
-
-    def states(self, data: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """Centre and velocity [3], kinetic and elastic energy."""
-        velocity, spin = velocities(data, self.ids, self.root)
-        share = self.mass / self.mass.sum()
-        own = np.einsum("kij,ki->kj", data.ximat[self.ids].reshape(-1, 3, 3), spin)
-        kinetic = 0.5 * (self.mass * (velocity**2).sum(1)).sum() + 0.5 * (self.inertia * own**2).sum()
-        return share @ data.xipos[self.ids], share @ velocity, kinetic, self.elastic(data)
-
-    def elastic(self, data: Any) -> Floats:
-        """The energy of all bends and twists."""
-        from scipy.spatial.transform import Rotation
-
-        rest, joint = (Rotation.from_quat(q, scalar_first=True) for q in (self.rest, data.qpos[self.joints]))
-        return np.asarray(0.5 * (self.stiffness * (rest * joint).as_rotvec() ** 2).sum())
-
-    def points(self, data: Any) -> NDArray[np.float32]:
-        """The tube's points."""
-        place, rotation = data.xpos[self.ids], data.xquat[self.ids]
-        last = place[-1] + self.length[-1] * data.xmat[self.ids[-1]].reshape(3, 3)[:, 0]
-        return tube(np.concatenate([place, last[None]]), rotation, self.body.radius).astype(np.float32)
-
-
-class _Drag:
-    """The force of moving air on a rope's segments, across their axes."""
-
-    def __init__(self, model: Any, body: Rope, wind: Wind) -> None:
-        self.ids, self.wind = _ids(model, body), wind
-        self.root = model.body_rootid[self.ids[0]]
-        self.area = 2 * body.radius * np.linalg.norm(np.diff(centre_line(body), axis=0), axis=1)
-
-    def __call__(self, model: Any, data: Any, time: float) -> None:
-        import mujoco
-
-        velocity, _ = velocities(data, self.ids, self.root)
-        axis = data.xmat[self.ids].reshape(-1, 3, 3)[:, :, 0]
-        flow = air(self.wind, time) - velocity
-        flow -= (flow * axis).sum(1, keepdims=True) * axis
-        force = 0.5 * self.wind.density * DRAG * (self.area * np.linalg.norm(flow, axis=1))[:, None] * flow
-        none = np.zeros(3)
-        for k, push in zip(self.ids, force, strict=True):
-            mujoco.mj_applyFT(model, data, push, none, data.xipos[k], k, data.qfrc_applied)
-
-
-class _Pushed:
-    """A push on a rope, shared among its segments by mass."""
-
-    def __init__(self, model: Any, body: Rope, push: Push) -> None:
-        self.ids, self.push, self.step = _ids(model, body), push, model.opt.timestep
-        self.share = model.body_mass[self.ids] / model.body_mass[self.ids].sum()
-
-    def __call__(self, model: Any, data: Any, time: float) -> None:
-        import mujoco
-
-        push = self.push
-        acting = (min(time + self.step, push.time + push.duration) - max(time, push.time)) / self.step
-        if acting <= 0:
-            return
-        for k, share in zip(self.ids, self.share * acting, strict=True):
-            force, torque = share * np.array(push.force), share * np.array(push.torque)
-            mujoco.mj_applyFT(model, data, force, torque, data.xipos[k], k, data.qfrc_applied)
-
-
-def velocities(data: Any, ids: NDArray[np.int64], root: int) -> tuple[Floats, Floats]:
-    """Velocities of the centres of mass and angular velocities [k,3] of bodies of the tree `root`, in the world's axes."""
-    spin = data.cvel[ids, :3]
-    return data.cvel[ids, 3:] + np.cross(spin, data.xipos[ids] - data.subtree_com[root]), spin
-
-
-def _ids(model: Any, body: Rope) -> NDArray[np.int64]:
-    return np.array([model.body(name).id for name in names(body)])
 
 
 def _still(end: str | None, scene: Scene) -> bool:
@@ -200,12 +123,12 @@ def _still(end: str | None, scene: Scene) -> bool:
 
 def _plugin(root: Element, body: Rope) -> None:
     extension = root.find("extension")
-    extension = SubElement(root, "extension") if extension is None else extension
+    extension = child(root, "extension") if extension is None else extension
     plugin = next((one for one in extension if one.get("plugin") == CABLE), None)
-    plugin = SubElement(extension, "plugin", plugin=CABLE) if plugin is None else plugin
-    instance = SubElement(plugin, "instance", name=body.name)
+    plugin = child(extension, "plugin", plugin=CABLE) if plugin is None else plugin
+    instance = child(plugin, "instance", name=body.name)
     for key, value in (("twist", repr(body.twist)), ("bend", repr(body.bend)), ("flat", "true")):
-        SubElement(instance, "config", key=key, value=value)
+        child(instance, "config", key=key, value=value)
 
 
 def _hang(root: Element, body: Rope, scene: Scene, last: float) -> None:
@@ -216,8 +139,8 @@ def _hang(root: Element, body: Rope, scene: Scene, last: float) -> None:
         if not _still(end, scene) and not isinstance(scene.body(end), Rigid):
             raise UserError(f"body {body.name!r}: a rope can hang on the world and on rigid bodies, and {end!r} is neither")
         equality = root.find("equality")
-        equality = SubElement(root, "equality") if equality is None else equality
-        tie = SubElement(equality, "connect", body1=name, anchor=_text((anchor, 0, 0)), solref=f"{2 * STEP} 1", solimp="0.95 0.999 0.001")
+        equality = child(root, "equality") if equality is None else equality
+        tie = child(equality, "connect", body1=name, anchor=text((anchor, 0, 0)), solref=STIFF, solimp="0.95 0.999 0.001")
         if not _still(end, scene):
             tie.set("body2", end)
 
@@ -225,15 +148,15 @@ def _hang(root: Element, body: Rope, scene: Scene, last: float) -> None:
 def _exclude(root: Element, body: Rope, scene: Scene, length: float) -> None:
     """Let neighbours along the rope, and its ends and what they are tied to, overlap."""
     contact = root.find("contact")
-    contact = SubElement(root, "contact") if contact is None else contact
+    contact = child(root, "contact") if contact is None else contact
     chain, near = names(body), 1 + math.ceil(2 * body.radius / length)
     for k, name in enumerate(chain):
         for other in chain[k + 1 : k + 1 + near]:
-            SubElement(contact, "exclude", body1=name, body2=other)
+            child(contact, "exclude", body1=name, body2=other)
     for end, tied in ((body.start, chain[:near]), (body.end, chain[-near:])):
         if end is not None and end != "world":
             for name in tied:
-                SubElement(contact, "exclude", body1=end, body2=name)
+                child(contact, "exclude", body1=end, body2=name)
 
 
 def _product(a: Floats, b: Floats) -> Floats:
@@ -241,7 +164,3 @@ def _product(a: Floats, b: Floats) -> Floats:
 
     first, second = (Rotation.from_quat(q, scalar_first=True) for q in (a, b))
     return np.asarray((first * second).as_quat(scalar_first=True))
-
-
-def _text(values: Any) -> str:
-    return " ".join(repr(float(value)) for value in values)

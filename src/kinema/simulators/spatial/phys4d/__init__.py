@@ -1,3 +1,6 @@
 """Phys4D's nine categories of matter, each in several base scenes."""
 
-__all__: list[str] = []
+from .base import Category
+from .rope import Ropes
+
+__all__ = ["Category", "Ropes"]

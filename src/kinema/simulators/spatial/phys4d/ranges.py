@@ -145,8 +145,8 @@ RANGES: dict[str, Range] = {
         Range("soft.speed", "m/s", 0.5, 2.0, 0.0, 3.0),
         # rope
         Range("rope.density", "kg/m³", 600.0, 1300.0, 300.0, 2500.0, "log", _HANDBOOK + ": hemp to polyester; outside: cork, chain"),
-        Range("rope.bend", "Pa", 5e4, 2e5, 2e4, 4e5, "log"),
-        Range("rope.damping", "N m s", 0.002, 0.01, 0.001, 0.03, "log"),
+        Range("rope.bend", "Pa", 8e4, 3e5, 4e4, 5e5, "log"),
+        Range("rope.damping", "s", 0.02, 0.06, 0.01, 0.12, "log"),
         Range("rope.friction", "", 0.4, 0.6, 0.1, 0.9, source=_REPO),
         Range("rope.length", "m", 0.8, 1.2, 0.6, 1.5),
         Range("rope.radius", "m", 0.012, 0.02, 0.009, 0.026),
