@@ -9,47 +9,62 @@ from numpy.typing import NDArray
 
 from ..run import Contacts
 from ..scene import Scene
+from .kinds import Floats
+from .touching import Touch
 
 Ints = NDArray[np.int64]
 FLOOR, NOBODY = -1, -2
 
 
 class Recorder:
-    """Collects the contacts of every step. A step's contacts are found where it begins, and its forces act until it ends."""
+    """Collects the contacts of every step, of frames `substeps` steps apart. A step's contacts are found where it begins, and its
+    forces act until it ends."""
 
-    def __init__(self, model: Any, scene: Scene) -> None:
-        self._step, self._flex = model.opt.timestep, model.nflex > 0
+    def __init__(self, model: Any, scene: Scene, substeps: int) -> None:
+        self._step, self._substeps = model.opt.timestep, substeps
         self._geoms, self._flexes = _owners(model, scene)
-        self._rows: list[tuple[int, Ints, Ints | None, Any, Any, Any]] = []
+        self._rows: list[tuple[int, Touch, Floats]] = []
+        self._spots: list[tuple[Floats, Floats] | None] = []
+        self._last: tuple[int, Touch | None] = (-1, None)
 
-    def add(self, data: Any, step: int) -> None:
-        """Take down the contacts of step `step`, which has just been made."""
-        if not data.ncon:
+    def add(self, data: Any, step: int, touch: Touch | None) -> None:
+        """Take down the contacts of step `step`, whose forces are known."""
+        if touch is None:
             return
-        found = data.contact
-        rows = found.efc_address
-        force = np.zeros(len(rows))
-        held = rows >= 0  # the others are a flex's passive contacts
-        force[held] = data.efc_force[rows[held]]
-        # MuJoCo's own memory, which the next step writes over
-        geoms, flexes = found.geom.copy(), found.flex.copy() if self._flex else None
-        self._rows.append((step, geoms, flexes, found.pos.copy(), found.frame[:, :3].copy(), force))
+        self._rows.append((step, touch, data.efc_force[touch.rows[touch.held]]))
+        first, self._last = self._last, (step // self._substeps, touch)
+        new = first[0] != self._last[0] or first[1] is not touch
+        found = data.contact if new else None  # only where bodies first touch counts; MuJoCo writes over its memory
+        self._spots.append(None if found is None else (found.pos.copy(), found.frame[:, :3].copy()))
 
-    def contacts(self, substeps: int) -> Contacts:
-        """All of them, of frames `substeps` steps apart."""
+    def contacts(self) -> Contacts:
+        """All of them."""
         if not self._rows:
             return Contacts.none()
-        counts = [len(row[1]) for row in self._rows]
+        pairs = {id(touch): self._pairs(touch) for _, touch, _ in self._rows}
+        counts = [len(touch.rows) for _, touch, _ in self._rows]
         step = np.repeat([row[0] for row in self._rows], counts)
-        pair = self._geoms[np.concatenate([row[1] for row in self._rows])]
-        if self._flex:
-            flexes = np.concatenate([row[2] for row in self._rows if row[2] is not None])
-            pair = np.where(flexes >= 0, self._flexes[flexes], pair)
-        point, normal, force = (np.concatenate([row[k] for row in self._rows]) for k in (3, 4, 5))
+        pair = np.concatenate([pairs[id(touch)] for _, touch, _ in self._rows])
+        force = np.concatenate([_spread(touch, force) for _, touch, force in self._rows])
+        nowhere = [np.zeros((count, 3)) for count in counts]
+        point, normal = (
+            np.concatenate([none if spot is None else spot[k] for spot, none in zip(self._spots, nowhere, strict=True)]) for k in (0, 1)
+        )
         swap = pair[:, 0] > pair[:, 1]
         pair, normal = np.sort(pair, 1), np.where(swap[:, None], -normal, normal)
         keep = (pair[:, 0] != pair[:, 1]) & (pair[:, 0] != NOBODY)
-        return _together(step[keep], pair[keep], point[keep], normal[keep], force[keep], substeps, self._step)
+        return _together(step[keep], pair[keep], point[keep], normal[keep], force[keep], self._substeps, self._step)
+
+    def _pairs(self, touch: Touch) -> Ints:
+        pair = self._geoms[touch.geom]
+        return pair if touch.flex is None else np.where(touch.flex >= 0, self._flexes[touch.flex], pair)
+
+
+def _spread(touch: Touch, force: Floats) -> Floats:
+    """Forces of all contacts; those without a row are a flex's passive contacts."""
+    found = np.zeros(len(touch.rows))
+    found[touch.held] = force
+    return found
 
 
 def _together(step: Ints, pair: Ints, point: Any, normal: Any, force: Any, substeps: int, length: float) -> Contacts:

@@ -11,7 +11,7 @@ import numpy as np
 from ..bodies import Rigid
 from .kinds import Floats, Law
 
-FAST = 0.3  # rad/s: below this share of precession, MuJoCo's own first order is good enough
+FAST = 1.0  # rad/s: below this share of precession, MuJoCo's own first order is good enough
 AGAIN = 16  # steps after which to look again who is fast
 Triple = tuple[float, float, float]
 
@@ -52,15 +52,15 @@ def _torque(inertia: Triple, spin: Triple, step: float) -> Triple:
     a, b, c = inertia
     x, y, z = spin
     momentum = (a * x, b * y, c * z)
-    u, v, w = x, y, z
-    for _ in range(6):
+    bias = (y * momentum[2] - z * momentum[1], z * momentum[0] - x * momentum[2], x * momentum[1] - y * momentum[0])
+    u, v, w = x - step * bias[0] / a, y - step * bias[1] / b, z - step * bias[2] / c
+    for _ in range(5):
         p, q, r = _turned(momentum, (-step * (x + u) / 2, -step * (y + v) / 2, -step * (z + w) / 2))
         after = (p / a, q / b, r / c)
         moved = abs(after[0] - u) + abs(after[1] - v) + abs(after[2] - w)
         u, v, w = after
-        if moved < 1e-13:
+        if moved < 1e-10:
             break
-    bias = (y * momentum[2] - z * momentum[1], z * momentum[0] - x * momentum[2], x * momentum[1] - y * momentum[0])
     return ((p - momentum[0]) / step + bias[0], (q - momentum[1]) / step + bias[1], (r - momentum[2]) / step + bias[2])
 
 

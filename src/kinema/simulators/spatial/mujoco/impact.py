@@ -4,6 +4,9 @@ MuJoCo finds the contact forces that bring the accelerations `aref` about, withi
 speed each contact must have after a step: -e times that of approach (0 below `CALM`), or what pushes apart what overlaps, and
 no slip. MuJoCo's problem is convex: a contact that slips by u is lifted off by friction times u as well, which no real one is.
 That lift is taken off `aref` beforehand, again and again until it agrees (De Saxce's correction; Acary & Cadoux 2013).
+
+An impact is found up to a step late, when the bodies overlap. What it does to their velocities is made to count from the time
+at which they met.
 """
 
 from __future__ import annotations
@@ -12,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from .kinds import Floats
+from .touching import Touch
+
 PUSH = 0.2  # share of an overlap that a step takes away,
 PUSH_SPEED = 0.05  # m/s at most
-CALM = 0.05  # m/s
+CALM = 0.05  # m/s, or the speed that 2.5 steps of fall give
+SLIP = 0.003  # m/s: what slips by less is held
 ROUNDS = 12
-CLOSE = 0.1  # m/s^2
+CLOSE = 0.3  # m/s^2
 
 
 class Impacts:
@@ -24,76 +31,74 @@ class Impacts:
 
     def __init__(self, model: Any) -> None:
         self._model, self._step = model, model.opt.timestep
-        self._bounce = np.full((model.ngeom + 1, model.ngeom + 1), np.nan)  # the last row and column: no geom
-        restitution = -model.pair_solref[:, 1] * self._step - 1
-        self._bounce[model.pair_geom1, model.pair_geom2] = restitution
-        self._bounce[model.pair_geom2, model.pair_geom1] = restitution
+        self._calm = max(CALM, 2.5 * self._step * float(np.linalg.norm(model.opt.gravity)))
+        self.late: Floats | None = None  # per dof, how long ago what it is part of met something [s]
 
-    def solve(self, data: Any) -> None:
+    def solve(self, data: Any, touch: Touch | None) -> None:
         """Find the forces and accelerations of a step whose positions and velocities are known."""
         import mujoco
 
-        mujoco.mj_fwdActuation(self._model, data)
-        mujoco.mj_fwdAcceleration(self._model, data)
-        touching = self._touching(data)
-        if touching is None:
-            mujoco.mj_fwdConstraint(self._model, data)
-        else:
-            self._iterate(data, *touching)
+        model = self._model
+        mujoco.mj_fwdActuation(model, data)
+        mujoco.mj_fwdAcceleration(model, data)
+        self.late = None
+        if touch is None or not len(touch.first):
+            mujoco.mj_fwdConstraint(model, data)
+            return
+        aref, wanted = data.efc_aref, self._wanted(data, touch)
+        lift = _lift(aref, touch)
+        moving = len(lift) > 0 and lift.max() * self._step > SLIP * 0.5
+        aref[touch.first] = wanted - lift if moving else wanted
+        mujoco.mj_fwdConstraint(model, data)
+        if moving:
+            self._agree(data, touch, wanted, lift)
 
-    def ask(self, data: Any) -> None:
+    def ask(self, data: Any, touch: Touch | None) -> None:
         """Set `aref` before MuJoCo solves a step by itself; the lift is that of what slides on the flat."""
-        touching = self._touching(data)
-        if touching is not None:
-            rows, wanted, columns = touching
-            slip = _lift(-data.efc_aref, columns, len(rows))
-            stop = np.zeros(len(rows))
-            for here, _, friction in columns[:1]:
-                stop[here] = friction**2 * np.linalg.norm(self._model.opt.gravity)
-            data.efc_aref[rows] = wanted - np.maximum(slip - stop, 0.0)
+        if touch is not None and len(touch.first):
+            stop = (touch.friction**2).max(0, initial=0.0) * np.linalg.norm(self._model.opt.gravity)
+            data.efc_aref[touch.first] = self._wanted(data, touch) - np.maximum(_lift(data.efc_aref, touch) - stop, 0.0)
 
-    def _touching(self, data: Any) -> tuple[Any, Any, Any] | None:
-        """First rows of the contacts of rigid bodies, the accelerations they are to have along their normals, and per direction
-        of friction which of them have it, in which row, with which coefficient."""
-        if not data.ncon or not data.nefc:
-            return None
-        found = data.contact
-        rows, geom = found.efc_address, found.geom
-        bounce = self._bounce[geom[:, 0], geom[:, 1]]
-        live = (rows >= 0) & (bounce == bounce)
-        dims, friction = found.dim, found.friction
-        if not live.all():
-            dims, friction, bounce, rows = dims[live], friction[live], bounce[live], rows[live]
-            if not len(rows):
-                return None
-        columns = [(dims > k, rows[dims > k] + k, friction[dims > k, k - 1]) for k in range(1, int(dims.max()))]
-        return rows, self._wanted(data, rows, bounce), columns
+    def _wanted(self, data: Any, touch: Touch) -> Any:
+        speed, overlap = data.efc_vel[touch.first], data.efc_pos[touch.first]
+        after = np.minimum(overlap * (-PUSH / self._step), PUSH_SPEED)
+        if speed.min() < -self._calm:
+            hits = np.flatnonzero(speed < -self._calm)
+            after[hits] = self._rebound(data, touch, hits, speed[hits], overlap[hits])
+        return (after - speed) * (1 / self._step)
 
-    def _wanted(self, data: Any, rows: Any, bounce: Any) -> Any:
-        speed, overlap = data.efc_vel[rows], -data.efc_pos[rows]
-        back = np.where(speed < -CALM, -bounce * speed, 0.0)
-        return (np.maximum(back, np.minimum(PUSH / self._step * overlap, PUSH_SPEED)) - speed) / self._step
-
-    def _iterate(self, data: Any, rows: Any, wanted: Any, columns: Any) -> None:
+    def _rebound(self, data: Any, touch: Touch, hits: Any, speed: Any, overlap: Any) -> Any:
+        """Speeds at the step's end of those who met shortly before its begin, and how long before."""
         import mujoco
 
-        model, aref = self._model, data.efc_aref
-        lift, residual = _lift(-aref, columns, len(rows)), np.empty(len(aref))
+        ago, fall = np.minimum(overlap / speed, self._step), np.empty(data.nefc)
+        trees = np.full(self._model.ntree + 1, np.inf)  # the last: what stands still
+        np.minimum.at(trees, touch.trees[hits], ago[:, None])
+        for _ in range(4):  # what they push is pushed from then on as well
+            trees[-1] = np.inf
+            np.minimum.at(trees, touch.trees, trees[touch.trees].min(1, keepdims=True))
+        trees[-1] = np.inf
+        self.late = np.where(np.isinf(trees), 0.0, trees + 0.5 * self._step)[self._model.dof_treeid]
+        mujoco.mj_mulJacVec(self._model, data, fall, data.qacc_smooth)
+        fall = fall[touch.first[hits]]
+        return np.maximum(-touch.bounce[hits] * (speed - fall * ago) + fall * (ago + self._step), 0.0)
+
+    def _agree(self, data: Any, touch: Touch, wanted: Any, lift: Any) -> None:
+        import mujoco
+
+        model, aref, residual = self._model, data.efc_aref, np.empty(data.nefc)
         for _ in range(ROUNDS):
-            aref[rows] = wanted - lift
-            mujoco.mj_fwdConstraint(model, data)
-            if not columns:
-                return
             mujoco.mj_mulJacVec(model, data, residual, data.qacc)
-            last, lift = lift, _lift(residual - aref, columns, len(rows))
+            residual -= aref
+            last, lift = lift, _lift(residual, touch)
             if np.abs(lift - last).max() < CLOSE:
                 return
+            aref[touch.first] = wanted - lift
             data.qacc_warmstart[:] = data.qacc
+            mujoco.mj_fwdConstraint(model, data)
 
 
-def _lift(residual: Any, columns: Any, count: int) -> Any:
+def _lift(residual: Any, touch: Touch) -> Any:
     """Friction times what is left of the slip, per contact."""
-    squares = np.zeros(count)
-    for here, rows, friction in columns:
-        squares[here] += (friction * residual[rows]) ** 2
-    return np.sqrt(squares)
+    parts = residual[touch.slide] * touch.friction
+    return np.sqrt((parts * parts).sum(0))

@@ -20,6 +20,7 @@ from .impact import Impacts
 from .kinds import Kind, Law, kinds
 from .model import longest_step, model
 from .states import Log
+from .touching import Touching
 
 
 def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
@@ -39,7 +40,7 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
         _start(groups, m, d, scene)
         for motor in motors:
             motor.start(d)
-        stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene)
+        stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene, substeps)
         log = Log(m, scene, groups, breach)
         log.add(d, 0.0)
         for k in range(1, len(times)):
@@ -49,13 +50,13 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
                 raise Failed(f"the scene explodes: an acceleration is out of bounds between {times[k - 1]:.3f} and {times[k]:.3f} s")
             breach.at(d, k)
             log.add(d, stepper.work)
-    return log.run(times, stepper.recorder.contacts(substeps))
+    return log.run(times, stepper.recorder.contacts())
 
 
 class Stepper:
     """Makes steps: forces, MuJoCo's own step, driven bodies, contacts. `work` J is what came from outside."""
 
-    def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene) -> None:
+    def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene, substeps: int) -> None:
         import mujoco
 
         self._m, self._d, self._motors = m, d, motors
@@ -63,8 +64,8 @@ class Stepper:
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
         self._middle = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
-        self._impacts = Impacts(m)
-        self.recorder = Recorder(m, scene)
+        self._touching, self._impacts = Touching(m), Impacts(m)
+        self.recorder = Recorder(m, scene, substeps)
 
     @property
     def work(self) -> float:
@@ -83,21 +84,24 @@ class Stepper:
         position, velocity = d.qpos.copy(), d.qvel.copy()
         mujoco.mj_step1(m, d)
         source = self._forces(step)
+        touch = self._touching.look(d)
         if self._middle:
-            self._impacts.solve(d)
+            self._impacts.solve(d, touch)
             mujoco.mj_Euler(m, d)
         else:
-            self._impacts.ask(d)
+            self._impacts.ask(d, touch)
             mujoco.mj_step2(m, d)
+        self.recorder.add(d, step, touch)
         mean = (velocity + d.qvel) / 2
         if source is not None:
             self._pushed += float(source @ mean) * m.opt.timestep
         if self._middle:  # the mean velocity makes free fall exact and pendulums of second order; stiff springs want MuJoCo's own
+            if self._impacts.late is not None:
+                mean += self._impacts.late / m.opt.timestep * (d.qvel - velocity)
             mujoco.mj_integratePos(m, position, mean, m.opt.timestep)
             d.qpos[:] = position
         for motor in self._motors:
             motor.after(d, step)
-        self.recorder.add(d, step)
 
     def _forces(self, step: int) -> NDArray[np.float64] | None:
         if not self._sources and not self._others and not self._motors:

@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from ....core.errors import UserError
-from ..bodies import Joint, Rigid, Rope
+from ..bodies import Joint, Key, Rigid
 from ..matter import half, hull
 from ..scene import Scene
 from ..shapes import Box, Capsule, Cylinder, Hull, Solid, Sphere, pieces
 from .driven import HOLD, pose
-from .frames import Frames
+from .frames import Frames, cross
 from .gyroscope import gyroscope
 from .kinds import Floats, Law, Reader, Settings, States
 from .mjcf import child, text
 from .pairs import SOFTNESS
 from .pushes import drag, pushes
 
-STEP = 1 / 480  # s
-FLEXIBLE_STEP = 1 / 240  # s, beside cloth, soft bodies and balloons: their steps cost much more
-ADVANCE = 0.004  # m: what the fastest body may move in a step before it is stopped
+STEP, SHORTEST = 1 / 240, 1 / 2000  # s
 
 
 def settings(body: Rigid, scene: Scene) -> Settings:
-    """Short steps for fast bodies: one that meets another sinks in by up to v h before it is stopped."""
-    speed = math.hypot(*body.velocity)
-    size = min(float(half(placed.solid).min()) for placed in pieces(body.shape))
-    fall = math.hypot(*scene.gravity) * 0.5  # half a second of fall
-    longest = STEP if all(isinstance(other, Rigid | Rope) for other in scene.bodies) else FLEXIBLE_STEP
-    moving = not (body.fixed or body.ghost)
-    return Settings(min(longest, max(0.25 * size, ADVANCE) / max(speed, fall, 1.0)) if moving else longest, {})
+    """Steps in which nothing goes further than half the least thickness of the scene's bodies: nothing is passed unnoticed."""
+    if body.fixed or body.ghost:
+        return Settings(STEP, {})
+    speed = math.hypot(*body.velocity) + math.sqrt(2 * math.hypot(*scene.gravity) * max(body.position[2], 0.1))
+    speed = max([speed, *(_between(a, b) for a, b in pairwise(body.path))])
+    size = min(float(half(placed.solid).min()) for other in scene.bodies if isinstance(other, Rigid) for placed in pieces(other.shape))
+    return Settings(min(STEP, max(0.5 * size / max(speed, 0.1), SHORTEST)), {})
+
+
+def _between(one: Key, two: Key) -> float:
+    """The speed between two keys of a path [m/s]."""
+    return math.dist(one.position, two.position) / (two.time - one.time)
 
 
 def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
@@ -96,8 +100,8 @@ def reader(model: Any, bodies: Sequence[Rigid], scene: Scene) -> Reader:
 
     def read(data: Any) -> States:
         spin = data.cvel[ids, :3]
-        velocity = data.cvel[ids, 3:] + np.cross(spin, data.xipos[ids] - data.subtree_com[roots])
-        local = np.einsum("nij,ni->nj", data.ximat[ids].reshape(-1, 3, 3), spin)
+        velocity = data.cvel[ids, 3:] + cross(spin, data.xipos[ids] - data.subtree_com[roots])
+        local = (spin[:, None] @ data.ximat[ids].reshape(-1, 3, 3))[:, 0]
         kinetic = 0.5 * mass * (velocity**2).sum(-1) + 0.5 * (inertia * local**2).sum(-1)
         elastic = np.zeros(len(ids))
         for n, joint in sprung:
