@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ....core.camera import Camera
 from ..run import Run
 from ..scene import Scene
-from .device import device, warp
-from .shading import shading
+from .device import device, strip_of, warp
+from .shading import shading, sun_of
 from .stage import TILE, Stage, lens_of, stage, views_of
 
 CHUNK = 2**21  # pixels of one launch
@@ -40,23 +40,27 @@ def cast(scene: Scene, run: Run, camera: Camera, size: int, fields: Sequence[str
         seen = wp.array(views, dtype=wp.transform)
         stands = wp.array(same, dtype=int)
         tiles = (frames, *2 * (-(-size // TILE),))
-        at.world.masks = wp.empty(tiles, dtype=wp.uint32)
-        wp.launch(kernels.tiles, tiles, [at.world, seen, *lens])
+        at.world.masks, at.world.shadows = wp.empty(tiles, dtype=wp.uint32), wp.empty(tiles, dtype=wp.uint32)
+        world = wp.array([at.world], dtype=kernels.World)
+        sun, across = sun_of(scene.light)
+        wp.launch(kernels.tiles, tiles, [world, seen, *lens, wp.vec3(*sun), across])
         device_out = {name: wp.array(array, copy=False) for name, array in out.items()}
         primary = samples == 1 or bool(set(fields) - {"rgb"})
         light = None
         if "rgb" in fields:
-            light = _light(at, scene, seen, lens, size, samples, still=bool(same[1:].all()))
+            light = _light(at, world, scene, seen, lens, size, samples, still=bool(same[1:].all()))
         chunk = max(1, CHUNK // size**2)
         for first in range(0, frames, chunk):
             last = min(first + chunk, frames) - 1
             hits = wp.empty((0, 0, 0), dtype=kernels.Hit)
             if primary:
-                hits = _truth(kernels, at.world, seen, stands, lens, (first, last, frames - 1), size, device_out)
+                hits = _truth(kernels, world, seen, stands, lens, (first, last, frames - 1), size, device_out)
             if light is not None:
                 known = hits if samples == 1 else wp.empty((0, 0, 0), dtype=kernels.Hit)
-                shape = (last - first + 1, size, size)
-                wp.launch(kernels.picture, shape, [at.world, light[0], seen, *lens, first, samples, known, light[1], device_out["rgb"]])
+                strip = strip_of(size)
+                shape = (last - first + 1, size, size // strip)
+                asked = [world, light[0], seen, *lens, first, samples, strip, known, light[1], device_out["rgb"]]
+                wp.launch(kernels.picture, shape, asked)
         for name, array in device_out.items():
             if not array.device.is_cpu:
                 out[name][...] = array.numpy()
@@ -90,24 +94,27 @@ def _truth(
     rows = min(last + int(moving), end) - first + 1
     hits = wp.empty((rows, size, size), dtype=kernels.Hit)
     asked = [ask("depth", 3, wp.float32), ask("segmentation", 3, wp.uint8), ask("segmentation", 3, wp.int32), ask("normals", 4, wp.float32)]
-    wp.launch(kernels.primary, (rows, size, size), [world, views, *lens, first, last, hits, *asked])
+    strip = strip_of(size)
+    wp.launch(kernels.primary, (rows, size, size // strip), [world, views, *lens, first, last, strip, hits, *asked])
     if moving:
         asked = [ask(name, 4, wp.float32) for name in MOVING[:3]] + [ask("occlusion", 3, wp.uint8)]
-        shape = (last - first + 1, size, size)
-        wp.launch(kernels.motion, shape, [world, views, same, *lens, first, end, hits, *asked, float(size), float(size)])
+        shape = (last - first + 1, size, size // strip)
+        wp.launch(kernels.motion, shape, [world, views, same, *lens, first, end, strip, hits, *asked, float(size), float(size)])
     return hits
 
 
-def _light(at: Stage, scene: Scene, views: Any, lens: tuple[float, ...], size: int, samples: int, still: bool) -> tuple[Any, Any]:
+def _light(
+    at: Stage, world: Any, scene: Scene, views: Any, lens: tuple[float, ...], size: int, samples: int, still: bool
+) -> tuple[Any, Any]:
     """The kernels' Shading, and what is behind the bodies as a camera that stands still sees it (of another: nothing)."""
     wp = warp()
     from . import kernels
 
-    light = shading(at.geometry, scene, at.origin)
+    light = wp.array([shading(at.geometry, scene, at.origin)], dtype=kernels.Shading)
     shape = (size * samples, size * samples) if still else (0, 0)
     back = wp.empty(shape, dtype=kernels.Surface)
     if still:
-        wp.launch(kernels.scenery, shape, [at.world, light, views, *lens, samples, back])
+        wp.launch(kernels.scenery, shape, [world, light, views, *lens, samples, back])
     return light, back
 
 

@@ -20,7 +20,8 @@ def warp() -> Any:
 
     wp.config.log_level = wp.LOG_WARNING
     wp.config.enable_backward = False
-    wp.config.deterministic = wp.DeterministicMode.RUN_TO_RUN
+    if os.environ.get("KINEMA_DEVICE", "cpu") != "cpu":
+        wp.config.deterministic = wp.DeterministicMode.RUN_TO_RUN
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path("~/.cache").expanduser()) / "kinema" / "kernels"
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +41,11 @@ def device() -> str:
     except Exception:
         there = ", ".join(found.alias for found in wp.get_devices())
         raise UserError(f"KINEMA_DEVICE={name}: there is no such device; there are {there}") from None
+
+
+def strip_of(size: int) -> int:
+    """How many pixels of a row one thread does: all on a CPU, where starting a thread costs as much as a pixel; 1 on CUDA."""
+    return size if device() == "cpu" else 1
 
 
 def ready(announce: Callable[[str], None] | None = None) -> None:

@@ -151,13 +151,12 @@ def _poses(run: Run, prims: list[tuple[Placed, int, int]], bodies: Ints, origin:
     back = whole.inv()
     pose = np.concatenate([at, whole.as_quat()], 1)
     inverse = np.concatenate([-back.apply(at), back.as_quat()], 1)
-    whole_t, back_t = (array.reshape(*shape, 7).astype(np.float32) for array in (pose, inverse))
-    return whole_t, back_t
+    return np.asarray(pose.reshape(*shape, 7), np.float32), np.asarray(inverse.reshape(*shape, 7), np.float32)
 
 
 def _size(solid: Solid) -> Floats:
     if isinstance(solid, Box):
-        return np.array(solid.size, np.float32) / 2
+        return np.array([edge / 2 for edge in solid.size], np.float32)
     if isinstance(solid, Sphere):
         return np.array([solid.radius, 0, 0], np.float32)
     assert isinstance(solid, Capsule | Cylinder)

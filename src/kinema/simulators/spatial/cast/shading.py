@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ....core.rng import stream
 from ..looks import TEXTURES, Color, Look, Texture
-from ..scene import SCENERIES, Scene
+from ..scene import SCENERIES, Light, Scene
 from .device import warp
 from .geometry import Geometry
 
@@ -54,11 +54,16 @@ def shading(g: Geometry, scene: Scene, origin: Floats) -> Any:
     return s
 
 
+def sun_of(light: Light) -> tuple[Floats, float]:
+    """The direction towards the sun, and the tangent of its angular radius."""
+    return -np.array(light.direction) / np.linalg.norm(light.direction), float(np.tan(np.radians(light.size / 2)))
+
+
 def _sun(s: Any, scene: Scene) -> None:
     wp, light, sky = warp(), scene.light, scene.sky
-    sun = -np.array(light.direction) / np.linalg.norm(light.direction)
+    sun, radius = sun_of(light)
     across = np.cross(sun, (1.0, 0.0, 0.0) if abs(sun[0]) < 0.9 else (0.0, 1.0, 0.0))
-    across *= np.tan(np.radians(light.size / 2)) / np.linalg.norm(across)
+    across *= radius / np.linalg.norm(across)
     s.sun, s.sun_x, s.sun_y = wp.vec3(*sun), wp.vec3(*across), wp.vec3(*np.cross(sun, across))
     s.sun_color = wp.vec3(*(light.strength * linear(light.color)))
     # Light from all sides has something of the sky's colour from above, and of the floor's from below.

@@ -79,7 +79,7 @@ def _world(g: Geometry, scene: Scene, run: Run, ground: float) -> tuple[Any, tup
     w.kind, w.body, w.look = (wp.array(array, dtype=int) for array in (g.kind, g.body, g.look))
     w.size, w.pose, w.back = wp.array(g.size, dtype=wp.vec3), wp.array(g.pose, dtype=wp.transform), wp.array(g.back, dtype=wp.transform)
     reach = np.where(visible[:, g.body], g.reach * 1.001 + 1e-4, 0.0).astype(np.float32)
-    w.reach = wp.array(reach, dtype=float)
+    w.around = wp.array(np.concatenate([g.pose[..., :3], reach[..., None]], -1), dtype=wp.vec4)
     hold: list[Any] = []
     if not w.few:
         w.tree, boxes = _trees(g.pose[..., :3], reach)

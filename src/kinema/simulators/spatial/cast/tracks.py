@@ -12,7 +12,6 @@ from ....core.rng import stream
 from ..run import Run
 from ..scene import Scene
 from .device import device, warp
-from .geometry import Geometry
 from .stage import Stage, lens_of, stage, views_of
 
 GRID = 32  # rays to each side of a frame that look for points
@@ -27,16 +26,18 @@ def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arr
     Where no body is ever seen they are points of the floor; where that is not seen either, points of the bodies.
     """
     wp = warp()
-    from .kernels import Hit, pick, pursue
+    from .kernels import Hit, World, pick, pursue
 
     rng, frames = stream("tracks", count), len(run.times)
     with wp.ScopedDevice(device()):
         at = stage(scene, run, camera)
-        for rays in (_through(camera, at, size, rng), _onto(at.geometry, rng)):
+        world = wp.array([at.world], dtype=World)
+        for look in (_through, _onto):
+            rays = look(camera, at, size, rng)
             frame, origin, direction = (wp.array(array, dtype=kind) for array, kind in zip(rays, (int, wp.vec3, wp.vec3), strict=True))
             total = len(rays[0])
             hits, points, ids = wp.empty(total, dtype=Hit), wp.empty(total, dtype=wp.vec3), wp.empty(total, dtype=int)
-            wp.launch(pick, total, [at.world, frame, origin, direction, hits, points, ids])
+            wp.launch(pick, total, [world, frame, origin, direction, hits, points, ids])
             chosen = _spread(ids.numpy(), count, rng)
             if len(chosen):
                 break
@@ -44,7 +45,7 @@ def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arr
         hit, point = wp.array(hits.numpy()[chosen], dtype=Hit), wp.array(points.numpy()[chosen], dtype=wp.vec3)
         track, seen = wp.empty((frames, count), dtype=wp.vec3), wp.zeros((frames, count), dtype=wp.uint8)
         views = wp.array(views_of(camera, at.origin), dtype=wp.transform)
-        wp.launch(pursue, (frames, count), [at.world, views, *lens_of(camera), float(size), float(size), start, hit, point, track, seen])
+        wp.launch(pursue, (frames, count), [world, views, *lens_of(camera), float(size), float(size), start, hit, point, track, seen])
         owners = np.tile(ids.numpy()[chosen].astype(np.int64), (frames, 1))
         placed = (track.numpy() + at.origin).astype(np.float32)
         return {"tracks": placed, "track_visible": seen.numpy().astype(bool), "track_ids": owners}
@@ -58,14 +59,16 @@ def _through(camera: Camera, at: Stage, size: int, rng: np.random.Generator) -> 
     k, pose = camera.intrinsics.numpy(), camera.pose.numpy()
     local = np.concatenate([(pixel - k[:, None, :2, 2]) / k[:, None, [0, 1], [0, 1]], np.ones((*pixel.shape[:2], 1))], -1)
     local /= np.linalg.norm(local, axis=-1, keepdims=True)
-    direction = np.einsum("tij,tni->tnj", pose[:, :3, :3], local)
+    direction = local @ pose[:, :3, :3]
     origin = views_of(camera, at.origin)[:, :3].astype(float)
     frame = np.repeat(np.arange(frames), GRID * GRID)
     return frame, origin[frame], direction.reshape(-1, 3)
 
 
-def _onto(g: Geometry, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
+def _onto(camera: Camera, at: Stage, size: int, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, Floats]:
     """Rays from above onto the bodies at the first frame."""
+    del camera, size
+    g = at.geometry
     targets = np.concatenate([g.pose[0, :, :3], g.mesh[0], g.balls[0]]).astype(float)
     target = targets[rng.integers(len(targets), size=GRID * GRID)]
     up = rng.normal(size=target.shape)
@@ -76,9 +79,8 @@ def _onto(g: Geometry, rng: np.random.Generator) -> tuple[NDArray[Any], Floats, 
 
 def _spread(ids: NDArray[np.int32], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Which `count` rays to keep: of every body that was hit as many as of any other, while it has them; none if all missed."""
-    order = rng.permutation(len(ids))
-    seen = ids[order]
-    order = order[seen > 0] if (seen > 0).any() else order[seen == 0]
+    order = np.flatnonzero(ids > 0)
+    order = rng.permutation(order if len(order) else np.flatnonzero(ids == 0))
     if not len(order):
         return np.zeros(0, np.int64)
     rank = np.zeros(len(order), np.int64)

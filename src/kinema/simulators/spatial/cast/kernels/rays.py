@@ -15,8 +15,8 @@ ALL = wp.constant(wp.uint32(0xFFFFFFFF))
 @wp.struct
 class World:
     """Geometry at every frame. `floor_z` is where the ground is (coordinates are about a point near the camera). Where `few`,
-    primitives are gone through one by one, spheres of `reach` first; else by `tree`. `masks` [t,h/8,w/8] say which of them, the
-    mesh and the balls a ray through a tile of the image may meet."""
+    primitives are gone through one by one, the spheres `around` them first; else by `tree`. `masks` [t,h/8,w/8] say which of them,
+    the mesh and the balls a ray through a tile of the image may meet; `shadows` which may shade, or be close to, the floor there."""
 
     floor: int
     floor_z: float
@@ -28,9 +28,10 @@ class World:
     look: wp.array(dtype=int)
     pose: wp.array2d(dtype=wp.transform)
     back: wp.array2d(dtype=wp.transform)
-    reach: wp.array2d(dtype=float)
+    around: wp.array2d(dtype=wp.vec4)
     tree: wp.array(dtype=wp.uint64)
     masks: wp.array3d(dtype=wp.uint32)
+    shadows: wp.array3d(dtype=wp.uint32)
     faces: int
     meshes: wp.array(dtype=wp.uint64)
     around_mesh: wp.array(dtype=wp.vec4)
@@ -51,6 +52,11 @@ class World:
     ball_tree: wp.array(dtype=wp.uint64)
     visible: wp.array2d(dtype=wp.uint8)
     cut: wp.array2d(dtype=wp.uint8)
+
+
+# Arrays of one element: Warp hands structs to functions by value, and a World is a kilobyte of array headers.
+Worlds = wp.array(dtype=World)
+Views = wp.array(dtype=wp.transform)
 
 
 @wp.struct
@@ -146,34 +152,29 @@ def solid(kind: int, size: wp.vec3, o: wp.vec3, d: wp.vec3, tmax: float):
 
 
 @wp.func
-def near(o: wp.vec3, d: wp.vec3, center: wp.vec3, reach: float):
+def near(o: wp.vec3, d: wp.vec3, around: wp.vec4):
     """Whether a ray may meet the sphere."""
-    oo = o - center
+    oo = o - wp.vec3(around[0], around[1], around[2])
     b = wp.dot(oo, d)
     foot = oo - d * b
-    return wp.dot(foot, foot) <= reach * reach and b <= reach
+    return wp.dot(foot, foot) <= around[3] * around[3] and b <= around[3]
 
 
 @wp.func
-def near4(o: wp.vec3, d: wp.vec3, around: wp.vec4):
-    return near(o, d, wp.vec3(around[0], around[1], around[2]), around[3])
-
-
-@wp.func
-def against(w: World, f: int, i: int, o: wp.vec3, d: wp.vec3, tmax: float):
+def against(w: Worlds, f: int, i: int, o: wp.vec3, d: wp.vec3, tmax: float):
     """Distance and normal, in the world, of primitive i."""
-    back = w.back[f, i]
-    t, n = solid(w.kind[i], w.size[i], wp.transform_point(back, o), wp.transform_vector(back, d), tmax)
+    back = w[0].back[f, i]
+    t, n = solid(w[0].kind[i], w[0].size[i], wp.transform_point(back, o), wp.transform_vector(back, d), tmax)
     return t, n
 
 
 @wp.func
-def ball(w: World, f: int, j: int, o: wp.vec3, d: wp.vec3, tmax: float):
+def ball(w: Worlds, f: int, j: int, o: wp.vec3, d: wp.vec3, tmax: float):
     """Distance of ball j (tmax: none)."""
-    oo = o - w.place[f, j]
+    oo = o - w[0].place[f, j]
     along = wp.dot(oo, d)
     foot = oo - d * along
-    q = w.radius[j] * w.radius[j] - wp.dot(foot, foot)
+    q = w[0].radius[j] * w[0].radius[j] - wp.dot(foot, foot)
     if q > 0.0:
         t = -along - wp.sqrt(q)
         if t > NEAR and t < tmax:
@@ -182,23 +183,23 @@ def ball(w: World, f: int, j: int, o: wp.vec3, d: wp.vec3, tmax: float):
 
 
 @wp.func
-def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32, skip: int):
+def trace(w: Worlds, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32, skip: int):
     """The nearest thing along a ray at frame f, among what the mask admits and without the body numbered `skip` (-1: none)."""
     h = Hit()
     h.t = tmax
     h.kind = NOTHING
     h.idx = -1
-    if w.floor == 1 and d[2] < -1.0e-9 and o[2] > w.floor_z:
-        t = (w.floor_z - o[2]) / d[2]
+    if w[0].floor == 1 and d[2] < -1.0e-9 and o[2] > w[0].floor_z:
+        t = (w[0].floor_z - o[2]) / d[2]
         if t > NEAR and t < h.t:
             h.t = t
             h.kind = FLOOR
             h.n = wp.vec3(0.0, 0.0, 1.0)
-    if w.prims > 0 and mask != wp.uint32(0):
-        if w.few == 1:
-            for i in range(w.prims):
-                if ((mask >> wp.uint32(i)) & wp.uint32(1)) != wp.uint32(0) and w.body[i] != skip:
-                    if near(o, d, wp.transform_get_translation(w.pose[f, i]), w.reach[f, i]):
+    if w[0].prims > 0 and mask != wp.uint32(0):
+        if w[0].few == 1:
+            for i in range(w[0].prims):
+                if ((mask >> wp.uint32(i)) & wp.uint32(1)) != wp.uint32(0) and w[0].body[i] != skip:
+                    if near(o, d, w[0].around[f, i]):
                         t, n = against(w, f, i, o, d, h.t)
                         if t < h.t:
                             h.t = t
@@ -206,10 +207,10 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32
                             h.idx = i
                             h.n = n
         else:
-            query = wp.bvh_query_ray(w.tree[f], o, d)
+            query = wp.bvh_query_ray(w[0].tree[f], o, d)
             i = int(0)
             while wp.bvh_query_next(query, i, h.t):
-                if w.reach[f, i] > 0.0 and w.body[i] != skip:
+                if w[0].around[f, i][3] > 0.0 and w[0].body[i] != skip:
                     t, n = against(w, f, i, o, d, h.t)
                     if t < h.t:
                         h.t = t
@@ -217,10 +218,10 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32
                         h.idx = i
                         h.n = n
         if h.kind == PRIMITIVE:
-            h.n = wp.transform_vector(w.pose[f, h.idx], h.n)
-    if w.faces > 0 and (mask & MESH_BIT) != wp.uint32(0) and near4(o, d, w.around_mesh[f]):
-        found = wp.mesh_query_ray(w.meshes[f], o, d, h.t)
-        if found.result and found.t < h.t and found.t > NEAR and w.face_body[found.face] != skip:
+            h.n = wp.transform_vector(w[0].pose[f, h.idx], h.n)
+    if w[0].faces > 0 and (mask & MESH_BIT) != wp.uint32(0) and near(o, d, w[0].around_mesh[f]):
+        found = wp.mesh_query_ray(w[0].meshes[f], o, d, h.t)
+        if found.result and found.t < h.t and found.t > NEAR and w[0].face_body[found.face] != skip:
             h.t = found.t
             h.kind = TRIANGLE
             h.idx = found.face
@@ -229,49 +230,49 @@ def trace(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32
             h.n = found.normal
             if wp.dot(h.n, d) > 0.0:
                 h.n = -h.n
-    if w.balls > 0 and (mask & BALL_BIT) != wp.uint32(0) and near4(o, d, w.around_balls[f]):
-        query_balls = wp.bvh_query_ray(w.ball_tree[f], o, d)
+    if w[0].balls > 0 and (mask & BALL_BIT) != wp.uint32(0) and near(o, d, w[0].around_balls[f]):
+        query_balls = wp.bvh_query_ray(w[0].ball_tree[f], o, d)
         j = int(0)
         while wp.bvh_query_next(query_balls, j, h.t):
-            if w.ball_body[j] != skip and w.visible[f, w.ball_body[j]] != wp.uint8(0):
+            if w[0].ball_body[j] != skip and w[0].visible[f, w[0].ball_body[j]] != wp.uint8(0):
                 t = ball(w, f, j, o, d, h.t)
                 if t < h.t:
                     h.t = t
                     h.kind = BALL
                     h.idx = j
         if h.kind == BALL:
-            h.n = wp.normalize(o + d * h.t - w.place[f, h.idx])
+            h.n = wp.normalize(o + d * h.t - w[0].place[f, h.idx])
     return h
 
 
 @wp.func
-def blocked(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
-    """Whether a body is in a ray's way; the floor is not asked."""
+def blocked(w: Worlds, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint32):
+    """Whether a body that the mask admits is in a ray's way; the floor is not asked."""
     hit = bool(False)
-    if w.prims > 0:
-        if w.few == 1:
-            for i in range(w.prims):
-                if near(o, d, wp.transform_get_translation(w.pose[f, i]), w.reach[f, i]):
+    if w[0].prims > 0 and mask != wp.uint32(0):
+        if w[0].few == 1:
+            for i in range(w[0].prims):
+                if ((mask >> wp.uint32(i)) & wp.uint32(1)) != wp.uint32(0) and near(o, d, w[0].around[f, i]):
                     t, _n = against(w, f, i, o, d, tmax)
                     if t < tmax:
                         hit = True
                         break
         else:
-            query = wp.bvh_query_ray(w.tree[f], o, d)
+            query = wp.bvh_query_ray(w[0].tree[f], o, d)
             i = int(0)
             while wp.bvh_query_next(query, i, tmax):
-                if w.reach[f, i] > 0.0:
+                if w[0].around[f, i][3] > 0.0:
                     t, _n = against(w, f, i, o, d, tmax)
                     if t < tmax:
                         hit = True
                         break
-    if not hit and w.faces > 0 and near4(o, d, w.around_mesh[f]):
-        hit = wp.mesh_query_ray_anyhit(w.meshes[f], o, d, tmax)
-    if not hit and w.balls > 0 and near4(o, d, w.around_balls[f]):
-        query_balls = wp.bvh_query_ray(w.ball_tree[f], o, d)
+    if not hit and w[0].faces > 0 and (mask & MESH_BIT) != wp.uint32(0) and near(o, d, w[0].around_mesh[f]):
+        hit = wp.mesh_query_ray_anyhit(w[0].meshes[f], o, d, tmax)
+    if not hit and w[0].balls > 0 and (mask & BALL_BIT) != wp.uint32(0) and near(o, d, w[0].around_balls[f]):
+        query_balls = wp.bvh_query_ray(w[0].ball_tree[f], o, d)
         j = int(0)
         while wp.bvh_query_next(query_balls, j, tmax):
-            if w.visible[f, w.ball_body[j]] != wp.uint8(0):
+            if w[0].visible[f, w[0].ball_body[j]] != wp.uint8(0):
                 if ball(w, f, j, o, d, tmax) < tmax:
                     hit = True
                     break
@@ -279,48 +280,48 @@ def blocked(w: World, f: int, o: wp.vec3, d: wp.vec3, tmax: float):
 
 
 @wp.func
-def owner(w: World, h: Hit):
+def owner(w: Worlds, h: Hit):
     """Number of the body that was hit, from 1; 0 for the floor and nothing."""
     if h.kind == PRIMITIVE:
-        return w.body[h.idx] + 1
+        return w[0].body[h.idx] + 1
     if h.kind == TRIANGLE:
-        return w.face_body[h.idx] + 1
+        return w[0].face_body[h.idx] + 1
     if h.kind == BALL:
-        return w.ball_body[h.idx] + 1
+        return w[0].ball_body[h.idx] + 1
     return 0
 
 
 @wp.func
-def torn(w: World, h: Hit, f: int, g: int):
+def torn(w: Worlds, h: Hit, f: int, g: int):
     """Whether the body at frame g is not the one it was at f, its neighbour, or not there: then nothing of it goes over."""
     body = owner(w, h)
     if body == 0:
         return False
-    return w.cut[wp.max(f, g), body - 1] != wp.uint8(0) or w.visible[g, body - 1] == wp.uint8(0)
+    return w[0].cut[wp.max(f, g), body - 1] != wp.uint8(0) or w[0].visible[g, body - 1] == wp.uint8(0)
 
 
 @wp.func
-def there(w: World, h: Hit, g: int):
+def there(w: Worlds, h: Hit, g: int):
     """Whether the body that was hit is there at frame g."""
     body = owner(w, h)
-    return body == 0 or w.visible[g, body - 1] != wp.uint8(0)
+    return body == 0 or w[0].visible[g, body - 1] != wp.uint8(0)
 
 
 @wp.func
-def carry(w: World, h: Hit, p: wp.vec3, f: int, g: int):
+def carry(w: Worlds, h: Hit, p: wp.vec3, f: int, g: int):
     """Where the surface point p that was hit at frame f is at frame g: p moved by the difference of the two frames, so that what
     is at rest stays where it is to the last bit."""
     if h.kind == PRIMITIVE:
-        inside = wp.transform_point(w.back[f, h.idx], p)
-        return p + (wp.transform_point(w.pose[g, h.idx], inside) - wp.transform_point(w.pose[f, h.idx], inside))
+        inside = wp.transform_point(w[0].back[f, h.idx], p)
+        return p + (wp.transform_point(w[0].pose[g, h.idx], inside) - wp.transform_point(w[0].pose[f, h.idx], inside))
     if h.kind == TRIANGLE:
-        a = w.corners[h.idx * 3]
-        b = w.corners[h.idx * 3 + 1]
-        c = w.corners[h.idx * 3 + 2]
-        first = (w.mesh[g, a] - w.mesh[f, a]) * h.u
-        return p + first + (w.mesh[g, b] - w.mesh[f, b]) * h.v + (w.mesh[g, c] - w.mesh[f, c]) * (1.0 - h.u - h.v)
+        a = w[0].corners[h.idx * 3]
+        b = w[0].corners[h.idx * 3 + 1]
+        c = w[0].corners[h.idx * 3 + 2]
+        first = (w[0].mesh[g, a] - w[0].mesh[f, a]) * h.u
+        return p + first + (w[0].mesh[g, b] - w[0].mesh[f, b]) * h.v + (w[0].mesh[g, c] - w[0].mesh[f, c]) * (1.0 - h.u - h.v)
     if h.kind == BALL:
-        return p + (w.place[g, h.idx] - w.place[f, h.idx])
+        return p + (w[0].place[g, h.idx] - w[0].place[f, h.idx])
     return p
 
 
@@ -331,13 +332,13 @@ def margin(far: float):
 
 
 @wp.func
-def tile_mask(w: World, f: int, u: float, v: float):
+def tile_mask(w: Worlds, f: int, u: float, v: float):
     """What a ray through image point (u, v) at frame f may meet."""
-    return w.masks[f, int(v) / TILE, int(u) / TILE]
+    return w[0].masks[f, int(v) / TILE, int(u) / TILE]
 
 
 @wp.func
-def sees(w: World, g: int, eye: wp.vec3, p: wp.vec3, mask: wp.uint32):
+def sees(w: Worlds, g: int, eye: wp.vec3, p: wp.vec3, mask: wp.uint32):
     """Whether nothing is between the eye and a point of a surface at frame g."""
     sight = p - eye
     far = wp.length(sight)
