@@ -127,6 +127,7 @@ def broken() -> dict[str, Callable[[Clip], Clip]]:
         "static bodies move": lambda clip: body(
             body(clip, "static", torch.ones_like), "position", lambda x: x + 1e-9 * torch.arange(len(x))[:, None, None]
         ),
+        "bodies overlap": lambda clip: body(clip, "position", lambda x: x - torch.tensor([0.0, 0.0, 0.02])),
         "bodies jump": lambda clip: body(clip, "center", shifted(7, 0.3)),
         "free flight": lambda clip: body(clip, "velocity", shifted(1, 0.01)),
         "energy gained beyond work": lambda clip: clip.replace(energy=clip.energy + torch.arange(20) * 0.1 * clip.energy.max()),
@@ -209,7 +210,7 @@ def test_shards_hold_whole_runs() -> None:
 
 
 def test_pairs_of_spatial_worlds_are_datasets_too(tmp_path: Path) -> None:
-    world = twins(small("drop", num_frames=12, size=64), violations=("vanish",))
+    world = twins(scenario("drop", num_frames=12, size=64, supersampling=1), violations=("vanish",))
     assert not isinstance(world, Twins)
     card = generate(tmp_path / "d", world, num=4)
     assert [check for check in validate(open_dataset(tmp_path / "d")) if not check.ok] == []

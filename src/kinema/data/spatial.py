@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core.clip import Clip
 from ..simulators import SpatialWorld
-from .spatial_bodies import distance_to_surface, free_flights, scene_of
+from .spatial_bodies import distance_to_surface, free_flights, loose, scene_of
 from .spatial_rays import Rays
 
 Law = tuple[str, Callable[[Clip], float], float, str]
@@ -24,6 +24,7 @@ FLIGHT = 1e-3  # m/s
 GAIN = 0.02  # of the energy that changes its form
 JUMP = 1.0  # m/s by which impacts between two frames may hide a body's speed
 TOUCH = 2e-3  # m that bodies sink into each other where they touch
+SUNK = 5e-3  # m that they may for a moment, where they hit each other
 FRAMES, PIXELS = 6, 2000  # that are looked at where every pixel would take too long
 
 
@@ -39,6 +40,7 @@ def laws(world: SpatialWorld) -> Iterator[Law]:
         yield "tracks stay on their bodies", track_error, DEPTH, "of the distance"
     yield "static bodies move", still_error, 0.0, "m or rad"
     yield "bodies jump", jump_error, JUMP, "m/s beyond their speed"
+    yield "bodies overlap", overlap, SUNK, "m"
     yield "free flight", flight_error, FLIGHT, "m/s"
     yield "energy gained beyond work", gain, GAIN, "of what changes its form"
     yield "outcome against distance", outcome_error, TOUCH, "m"
@@ -158,6 +160,12 @@ def jump_error(clip: Clip) -> float:
     pull = float(np.linalg.norm(scene_of(clip).gravity)) * clip.dt
     moved = clip.bodies["center"].diff(dim=0).norm(dim=-1) / clip.dt
     return float((moved - torch.maximum(speed[:-1], speed[1:]) - pull).max())
+
+
+def overlap(clip: Clip) -> float:
+    """How deep in m a rigid body that is held by nothing ever is in another, or in the floor."""
+    rays, free = Rays(scene_of(clip)), loose(scene_of(clip))
+    return float(np.max([rays.overlap(clip, t, free) for t in range(clip.num_frames)]))
 
 
 def flight_error(clip: Clip) -> float:

@@ -88,17 +88,23 @@ def _from_points(body: object, vertices: Floats, points: Floats) -> Floats:
     return np.asarray(np.maximum(nearest - longest, 0))
 
 
+def loose(scene: Scene) -> NDArray[np.bool_]:
+    """Whether each body is rigid and held by nothing [n]."""
+    held = {body.parent for body in scene.bodies if isinstance(body, Rigid)}
+    held |= {end for body in scene.bodies if isinstance(body, Rope) for end in (body.start, body.end)}
+    return np.array([
+        isinstance(body, Rigid) and not (body.fixed or body.path or body.joint or body.ghost) and body.name not in held
+        for body in scene.bodies
+    ])  # fmt: skip
+
+
 def free_flights(clip: Clip) -> NDArray[np.bool_]:
     """Whether between two frames a body is rigid, held by nothing, pushed by nothing and touches nothing [t-1,n]."""
     scene = scene_of(clip)
-    held = {body.parent for body in scene.bodies if isinstance(body, Rigid)} | {
-        end for body in scene.bodies if isinstance(body, Rope) for end in (body.start, body.end)
-    }
     alone = np.zeros((clip.num_frames - 1, len(scene.bodies)), bool)
     if scene.wind is not None or any(isinstance(body, Particles) for body in scene.bodies):
         return alone
-    for n, body in enumerate(scene.bodies):
-        alone[:, n] = isinstance(body, Rigid) and not (body.fixed or body.path or body.joint or body.ghost) and body.name not in held
+    alone[:] = loose(scene)
     start, stop = np.arange(clip.num_frames - 1) * clip.dt, np.arange(1, clip.num_frames) * clip.dt
     for push in scene.pushes:
         alone[(push.time < stop) & (push.time + push.duration > start), scene.index(push.body)] = False

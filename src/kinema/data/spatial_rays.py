@@ -59,6 +59,20 @@ class Rays:
         geoms = [[g for g in range(m.ngeom) if m.geom_bodyid[g] == self._of_body[n]] for n in (a, b)]
         return min(float(self._mj.mj_geomDistance(m, self._data, i, j, 100.0, None)) for i in geoms[0] for j in geoms[1])
 
+    def overlap(self, clip: Clip, t: int, free: NDArray[np.bool_]) -> float:
+        """How deep in m the bodies that are `free` [n] are in each other, in other rigid bodies or in the floor at frame t."""
+        self._pose(clip, t)
+        m, place = self._model, self._data.geom_xpos
+        loose = np.zeros(m.nbody, bool)
+        loose[[self._of_body[n] for n, _ in self._mocap if free[n]]] = True
+        first, second = np.triu_indices(m.ngeom, 1)
+        owner = m.geom_bodyid
+        pairs = (owner[first] != owner[second]) & (loose[owner[first]] | loose[owner[second]])
+        reach = np.where(m.geom_rbound > 0, m.geom_rbound, np.inf)  # that of a plane
+        near = np.linalg.norm(place[first] - place[second], axis=1) < reach[first] + reach[second]
+        chosen = zip(first[pairs & near], second[pairs & near], strict=True)
+        return float(np.max([0.0, *(-self._mj.mj_geomDistance(m, self._data, i, j, 1e-3, None) for i, j in chosen)]))
+
     def _pose(self, clip: Clip, t: int) -> None:
         for n, k in self._mocap:
             self._data.mocap_pos[k] = clip.bodies["position"][t, n].numpy()
