@@ -203,6 +203,8 @@ def _oncoming(rng: np.random.Generator, street: Street, add: Callable[..., None]
         path = main.lane(k, back=True)
         stop = path.length - BEHIND - street.beyond() if held else math.inf
         along = path.length - BEHIND - _draw(rng, 14.0, 30.0) if not held else stop - AXLE - 2.7
+        if cause == "walker" and street.zebra is not None:  # far enough to stop
+            along = path.length - BEHIND - street.zebra - _draw(rng, 26.0, 36.0)
         for _ in range(max(1, (count - 1) // main.lanes)):
             add("oncoming", path, along, 0.0 if held else _draw(rng, 6.0, 9.0), 9.0, stop)
             along -= _draw(rng, 6.8, 9.0) if held else _draw(rng, 15.0, 28.0)

@@ -93,8 +93,7 @@ def turning(main: Road, cross: Road, at: float, lane: int, side: int, radius: fl
 def clear_of(street: Street, points: np.ndarray, margin: float) -> bool:
     """Whether points [k,2] m are all at least `margin` m off every road's kerb."""
     for way in street.roads:
-        end = way.center.points
-        gap = np.linalg.norm(points[:, None] - end[None, ::4], axis=-1).min(1)
-        if (gap < way.half + margin).any():
+        s, side = way.center.nearest(points)
+        if ((np.abs(side) < way.half + margin) & (s > 0) & (s < way.center.length)).any():
             return False
     return True

@@ -171,9 +171,11 @@ def obstacle(car: Car, town: Town, seen: Sighting) -> tuple[float, float]:
 
 def decision(car: Car, town: Town, time: float, seen: Sighting) -> float:
     """The acceleration m/s^2 that a car chooses: for its wish, the bends ahead, what is in its way, and where it must stop."""
-    wish = min(car.then[1] if time >= car.then[0] else car.wish, slowed(car.path, car.s, car.v, car.sideways, 2.0))
+    most = slowed(car.path, car.s, car.v, car.sideways, 2.0)
     gap, speed = obstacle(car, town, seen)
+    wish = min(car.then[1] if time >= car.then[0] else car.wish, most)
     found = wanted(car, wish, gap, car.v - speed)
+    found = min(found, max(-HARDEST, (most - car.v) / 0.25))  # a bend does not wait
     left = car.stop - (car.s + AXLE + car.length / 2)
     if left > -1.0:
         found = min(found, wanted(car, wish, left + JAM, car.v))
