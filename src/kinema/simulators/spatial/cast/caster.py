@@ -105,17 +105,19 @@ def _truth(
 
 def _light(
     at: Stage, world: Any, scene: Scene, views: Any, lens: tuple[float, ...], size: int, samples: int, still: bool
-) -> tuple[Any, Any]:
-    """The kernels' Shading, and what is behind the bodies as a camera that stands still sees it (of another: nothing)."""
+) -> tuple[Any, Any, Any]:
+    """The kernels' Shading, what is behind the bodies as a camera that stands still sees it (of another: nothing), and
+    what must live as long as both."""
     wp = warp()
     from . import kernels
 
-    light = wp.array([shading(at.geometry, scene, at.origin)], dtype=kernels.Shading)
+    hold = shading(at.geometry, scene, at.origin)  # an array of structs does not keep their arrays alive
+    light = wp.array([hold], dtype=kernels.Shading)
     shape = (size * samples, size * samples) if still else (0, 0)
     back = wp.empty(shape, dtype=kernels.Surface)
     if still:
         wp.launch(kernels.scenery, shape, [world, light, views, *lens, samples, back])
-    return light, back
+    return light, back, hold
 
 
 def _shaped(name: str, array: NDArray[Any]) -> NDArray[Any]:
