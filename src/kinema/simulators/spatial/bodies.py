@@ -200,8 +200,8 @@ class Rope(Body):
 
 @part
 class Balloon(Body):
-    """A closed elastic skin of `radius` m under gas: its pressure is `pressure` times the air's at the first volume, and falls
-    as the volume grows (p V constant). `lift` N buoys it; `inflation` 1/s adds gas."""
+    """A closed elastic skin, of `radius` m at rest, under gas: its pressure is `pressure` times the air's in that volume, and
+    falls as the volume grows (p V constant); it starts where the skin holds it. `lift` N buoys it; `inflation` 1/s adds gas."""
 
     radius: float = 0.25
     subdivisions: int = 3

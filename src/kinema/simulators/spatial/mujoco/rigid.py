@@ -24,6 +24,7 @@ from .pairs import SOFTNESS
 from .pushes import drag, pushes
 
 STEP, SHORTEST = 1 / 240, 1 / 2000  # s
+STOP = 0.03  # share of what a joint is beyond its limit that a step takes away; limits do not bounce
 
 
 def settings(body: Rigid, scene: Scene) -> Settings:
@@ -51,7 +52,7 @@ def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
         position, rotation = _relative(body, scene)
     element = child(home, "body", name=body.name, pos=text(position), quat=text(rotation))
     if body.joint is not None:
-        _joint(element, body.joint)
+        _joint(root, element, body.joint)
     elif body.drive:
         child(element, "joint", type="free", armature=repr(HOLD))
     elif not body.fixed:
@@ -137,11 +138,15 @@ def _check(body: Rigid) -> None:
         raise UserError(f"body {body.name!r}: a joint's axis must not be zero")
 
 
-def _joint(element: Element, joint: Joint) -> None:
+def _joint(root: Element, element: Element, joint: Joint) -> None:
+    option = root.find("option")
+    assert option is not None
+    step = float(option.attrib["timestep"])
     limits = {} if joint.limits is None else {"range": text(joint.limits)}
     child(
         element, "joint", type=joint.kind, axis=text(joint.axis), pos=text(joint.anchor), damping=repr(joint.damping),
-        stiffness=repr(joint.stiffness), solimplimit=f"{1 - SOFTNESS} {1 - SOFTNESS} 0.001 0.5 2", **limits,
+        stiffness=repr(joint.stiffness), solreflimit=f"{-STOP / step**2!r} {-1 / step!r}",
+        solimplimit=f"{1 - SOFTNESS} {1 - SOFTNESS} 0.001 0.5 2", **limits,
     )  # fmt: skip
 
 
