@@ -14,9 +14,11 @@ from ....core.errors import UserError
 from ..scene import Scene
 from ..views import AnyView, FirstPerson, Tracking
 from ..world import SpatialWorld
-from .build import beside, ground, movers
+from .build import beside, ground
 from .ego import Floats, checked
-from .plan import MANOEUVRES, SHARES, UNUSUAL, USUAL, Plan, plan
+from .movers import movers
+from .plan import MANOEUVRES, SHARES, Plan, plan
+from .ranges import UNUSUAL, USUAL
 from .traffic import go
 from .weather import surroundings
 from .words import told
