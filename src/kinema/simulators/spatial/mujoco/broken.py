@@ -13,7 +13,7 @@ from ..scene import Scene
 from .frames import Frames
 from .kinds import Floats
 
-APART = -1e6  # m: contacts within this margin are none
+APART = 1e6  # m: only what overlaps by more than this touches
 
 
 class Breach:
@@ -88,7 +88,7 @@ class Breach:
         a, b = self._geoms(one), self._geoms(other)
         first, second = model.pair_geom1, model.pair_geom2
         hit = (np.isin(first, a) & np.isin(second, b)) | (np.isin(first, b) & np.isin(second, a))
-        model.pair_margin[hit] = APART
+        model.pair_margin[hit], model.pair_gap[hit] = -APART, APART
         self._part_flexible(one, other)
 
     def _part_flexible(self, one: int, other: int) -> None:

@@ -56,8 +56,11 @@ class Recorder:
         return _together(step[keep], pair[keep], point[keep], normal[keep], force[keep], self._substeps, self._step)
 
     def _pairs(self, touch: Touch) -> Ints:
-        pair = self._geoms[touch.geom]
-        return pair if touch.flex is None else np.where(touch.flex >= 0, self._flexes[touch.flex], pair)
+        pair = np.where((touch.rows < 0)[:, None], NOBODY, self._geoms[touch.geom])  # no row: only just not touching, or a flex's
+        if touch.flex is None:
+            return pair
+        soft = touch.flex >= 0
+        return np.where(soft.any(1)[:, None], np.where(soft, self._flexes[touch.flex], self._geoms[touch.geom]), pair)
 
 
 def _spread(touch: Touch, force: Floats) -> Floats:

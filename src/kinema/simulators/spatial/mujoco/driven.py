@@ -57,9 +57,9 @@ class Drive:
         """Give the body its first velocity."""
         data.qvel[self._dofs] = self._velocities[0]
 
-    def before(self, data: Any, step: int) -> None:
-        """Ask for the velocity of step `step`."""
-        self._first = data.qvel[self._dofs].copy()
+    def before(self, data: Any, velocity: Floats, step: int) -> None:
+        """Ask for the velocity of step `step`; `velocity` is that of all dofs before it."""
+        self._first = velocity[self._dofs]
         data.qfrc_applied[self._dofs] += HOLD * (self._velocities[step] - self._first) / self._step
 
     def after(self, data: Any, step: int) -> None:

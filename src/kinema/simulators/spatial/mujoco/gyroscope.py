@@ -17,8 +17,8 @@ Triple = tuple[float, float, float]
 
 
 def gyroscope(model: Any, bodies: Sequence[Rigid]) -> list[Law]:
-    """The law that makes the torque-free part of a step exact: I w' = exp(-h (w + w') / 2) I w in the body's axes, where the
-    pose turns by exp(h (w + w') / 2)."""
+    """The law that makes the torque-free part of a step exact: I w' = exp(-h w' / 2) exp(-h w / 2) I w in the body's axes, where
+    the pose turns by exp(h w / 2) before the forces and by exp(h w' / 2) after them."""
     import mujoco
 
     if model.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER:  # the others see to it in their own way
@@ -53,9 +53,10 @@ def _torque(inertia: Triple, spin: Triple, step: float) -> Triple:
     x, y, z = spin
     momentum = (a * x, b * y, c * z)
     bias = (y * momentum[2] - z * momentum[1], z * momentum[0] - x * momentum[2], x * momentum[1] - y * momentum[0])
+    middle = _turned(momentum, (-step * x / 2, -step * y / 2, -step * z / 2))
     u, v, w = x - step * bias[0] / a, y - step * bias[1] / b, z - step * bias[2] / c
     for _ in range(5):
-        p, q, r = _turned(momentum, (-step * (x + u) / 2, -step * (y + v) / 2, -step * (z + w) / 2))
+        p, q, r = _turned(middle, (-step * u / 2, -step * v / 2, -step * w / 2))
         after = (p / a, q / b, r / c)
         moved = abs(after[0] - u) + abs(after[1] - v) + abs(after[2] - w)
         u, v, w = after

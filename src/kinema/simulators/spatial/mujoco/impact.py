@@ -68,7 +68,7 @@ class Impacts:
         return (after - speed) * (1 / self._step)
 
     def _rebound(self, data: Any, touch: Touch, hits: Any, speed: Any, overlap: Any) -> Any:
-        """Speeds at the step's end of those who met shortly before its begin, and how long before."""
+        """Speeds at the step's end of those who met shortly before, and how long before."""
         import mujoco
 
         ago, fall = np.minimum(overlap / speed, self._step), np.empty(data.nefc)
@@ -78,10 +78,11 @@ class Impacts:
             trees[-1] = np.inf
             np.minimum.at(trees, touch.trees, trees[touch.trees].min(1, keepdims=True))
         trees[-1] = np.inf
-        self.late = np.where(np.isinf(trees), 0.0, trees + 0.5 * self._step)[self._model.dof_treeid]
+        self.late = np.where(np.isinf(trees), 0.0, trees)[self._model.dof_treeid]
         mujoco.mj_mulJacVec(self._model, data, fall, data.qacc_smooth)
         fall = fall[touch.first[hits]]
-        return np.maximum(-touch.bounce[hits] * (speed - fall * ago) + fall * (ago + self._step), 0.0)
+        half = 0.5 * self._step  # the speeds are those of the step's begin, half a step before its positions
+        return np.maximum(-touch.bounce[hits] * (speed + fall * (half - ago)) + fall * (half + ago), 0.0)
 
     def _agree(self, data: Any, touch: Touch, wanted: Any, lift: Any) -> None:
         import mujoco

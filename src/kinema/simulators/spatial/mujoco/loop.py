@@ -22,6 +22,8 @@ from .model import longest_step, model
 from .states import Log
 from .touching import Touching
 
+FASTEST = 1e5  # m/s, rad/s
+
 
 def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
     """The run of a scene whose bodies hold together. Raises Failed where it explodes."""
@@ -46,8 +48,8 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
         for k in range(1, len(times)):
             breach.before(d, k)
             stepper.run((k - 1) * substeps, substeps)
-            if not np.isfinite(d.qacc).all() or not np.isfinite(d.qpos).all() or d.warning.number[mujoco.mjtWarning.mjWARN_BADQACC]:
-                raise Failed(f"the scene explodes: an acceleration is out of bounds between {times[k - 1]:.3f} and {times[k]:.3f} s")
+            if not (np.abs(d.qvel) < FASTEST).all() or not np.isfinite(d.qpos).all():
+                raise Failed(f"the scene explodes: a velocity is out of bounds between {times[k - 1]:.3f} and {times[k]:.3f} s")
             breach.at(d, k)
             log.add(d, stepper.work)
     return log.run(times, stepper.recorder.contacts())
@@ -63,7 +65,10 @@ class Stepper:
         self._sources = [law for law in laws if law.source]
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
-        self._middle = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
+        self._halves = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER  # flexible bodies want MuJoCo's own stiff steps
+        nested = m.body_parentid[m.jnt_bodyid] != 0
+        self._bends = bool((nested | (m.jnt_type == mujoco.mjtJoint.mjJNT_BALL)).any())  # forces depend on how joints turn
+        self._alone = True
         self._touching, self._impacts = Touching(m), Impacts(m)
         self.recorder = Recorder(m, scene, substeps)
 
@@ -80,30 +85,43 @@ class Stepper:
     def _one(self, step: int) -> None:
         import mujoco
 
-        m, d = self._m, self._d
-        position, velocity = d.qpos.copy(), d.qvel.copy()
+        m, d, h = self._m, self._d, self._m.opt.timestep
+        before = d.qvel.copy()
+        if self._halves:
+            mujoco.mj_integratePos(m, d.qpos, before, h / 2)
+            if self._bends and self._alone:
+                d.qvel += h / 2 * d.qacc  # as it is where the forces are
         mujoco.mj_step1(m, d)
-        source = self._forces(step)
+        source = self._forces(step, before)
         touch = self._touching.look(d)
-        if self._middle:
+        if self._halves:
             self._impacts.solve(d, touch)
-            mujoco.mj_Euler(m, d)
+            self._halved(before)
         else:
             self._impacts.ask(d, touch)
             mujoco.mj_step2(m, d)
-        self.recorder.add(d, step, touch)
-        mean = (velocity + d.qvel) / 2
+        self._alone = d.nefc == 0
         if source is not None:
-            self._pushed += float(source @ mean) * m.opt.timestep
-        if self._middle:  # the mean velocity makes free fall exact and pendulums of second order; stiff springs want MuJoCo's own
-            if self._impacts.late is not None:
-                mean += self._impacts.late / m.opt.timestep * (d.qvel - velocity)
-            mujoco.mj_integratePos(m, position, mean, m.opt.timestep)
-            d.qpos[:] = position
+            self._pushed += float(source @ (before + d.qvel)) / 2 * h
         for motor in self._motors:
             motor.after(d, step)
+        self.recorder.add(d, step, touch)
 
-    def _forces(self, step: int) -> NDArray[np.float64] | None:
+    def _halved(self, before: NDArray[np.float64]) -> None:
+        """Move on from the middle of a step: of second order, exact in free fall, and energy does not drift."""
+        import mujoco
+
+        m, d = self._m, self._d
+        middle = d.qpos.copy()
+        d.qvel[:] = before
+        mujoco.mj_Euler(m, d)
+        way = m.opt.timestep / 2 * d.qvel
+        if self._impacts.late is not None:
+            way += self._impacts.late * (d.qvel - before)
+        mujoco.mj_integratePos(m, middle, way, 1.0)
+        d.qpos[:] = middle
+
+    def _forces(self, step: int, velocity: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self._sources and not self._others and not self._motors:
             return None
         m, d = self._m, self._d
@@ -115,7 +133,7 @@ class Stepper:
         for law in self._others:
             law.apply(m, d, time)
         for motor in self._motors:
-            motor.before(d, step)
+            motor.before(d, velocity, step)
         return source
 
 
