@@ -4,6 +4,7 @@ from .bodies import KINDS, Balloon, Body, Cloth, Joint, Key, Particles, Rigid, R
 from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
+from .own import Own, overlaps, read_scene, write_scene
 from .phys4d import Category, Ropes
 from .physion import PHYSION, Collide, Contain, Dominoes, Drape, Drop, Link, Physion, Roll, Support
 from .run import Failed, Run
@@ -51,6 +52,7 @@ __all__ = [
     "Light",
     "Look",
     "Orbit",
+    "Own",
     "Particles",
     "Piece",
     "Push",
@@ -67,4 +69,7 @@ __all__ = [
     "Still",
     "Tracking",
     "Wind",
+    "overlaps",
+    "read_scene",
+    "write_scene",
 ]

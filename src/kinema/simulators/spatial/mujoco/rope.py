@@ -45,10 +45,11 @@ def _step(body: Rope, scene: Scene) -> float:
 
 
 def _load(body: Rope, scene: Scene) -> float:
-    """The mass in kg of what hangs on its ends."""
-    ends = [scene.body(end) for end in (body.start, body.end) if end is not None and end != "world"]
-    moving = [end for end in ends if isinstance(end, Rigid) and not end.static and not end.drive]
-    return sum(volume(end) * end.property_of("density") if end.mass is None else end.mass for end in moving)
+    """The mass in kg of what hangs on its ends; of whatever may fall on it, where both are held."""
+    held = all(end is not None and _still(end, scene) for end in (body.start, body.end))
+    bodies = [one for one in scene.bodies if isinstance(one, Rigid) and (held or one.name in (body.start, body.end))]
+    moving = [one for one in bodies if not (one.static or one.drive or one.ghost)]
+    return sum(volume(one) * one.property_of("density") if one.mass is None else one.mass for one in moving)
 
 
 def add(root: Element, world: Element, body: Rope, scene: Scene) -> None:

@@ -91,7 +91,7 @@ def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
     line = rope(rng, draw, "rope", (-span / 2, 0.0, height), length, span, swung, "left post", "right post", 28)
     bodies: list[AnyBody] = [*(post(rng, name, side * span / 2, height) for name, side in (("left post", -1), ("right post", 1))), line]
     count = {"single": 0, "two": 1, "multi": 3}[complexity]
-    density = draw.draw(rng, "rope.load")
+    density = 0.4 * draw.draw(rng, "rope.load")
     for k in range(count):
         radius = round(0.7 * draw.draw(rng, "rope.size"), 4)
         place = np.array(
