@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
+
 from kinema.core.camera import Camera
 from kinema.simulators.spatial import (
     Box,
@@ -27,7 +29,6 @@ from kinema.simulators.spatial import (
 from kinema.simulators.spatial.matter import matter
 from kinema.simulators.spatial.views import camera
 from kinema.simulators.spatial.world import DENSE
-from scipy.spatial.transform import Rotation
 
 pytest.importorskip("warp")
 mujoco = pytest.importorskip("mujoco")

@@ -37,7 +37,7 @@ class Light:
     color: Color = (255, 250, 240)
     strength: float = 0.75
     ambient: float = 0.4
-    size: float = 4.0
+    size: float = 2.0
 
     def __post_init__(self) -> None:
         if not math.hypot(*self.direction) > 0 or self.strength < 0 or self.ambient < 0:
@@ -54,14 +54,14 @@ SCENERIES: tuple[Scenery, ...] = ("open", "hills", "skyline", "room", "studio")
 class Sky:
     """What is behind everything, infinitely far: colours at the `zenith` and the `horizon`, `clouds` 0 to 1 over them, and
     `scenery`: open, hills or a skyline in the colour `ground`, the walls and ceiling of a room (colours horizon and zenith), a
-    studio's paper. `haze` 1/m fades what is far into the horizon; `seed` shifts clouds and hills."""
+    studio's paper. `haze` 1/m: at 1/haze m two thirds of what is seen has faded into the horizon. `seed` shifts clouds and hills."""
 
     zenith: Color = (110, 150, 205)
     horizon: Color = (215, 225, 235)
     ground: Color = (110, 115, 105)
     clouds: float = 0.0
     scenery: Scenery = "open"
-    haze: float = 0.012
+    haze: float = 0.015
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -60,7 +60,7 @@ def ready(announce: Callable[[str], None] | None = None) -> None:
         threads = 1 if where.is_cpu else module.options["block_dim"]
         folder = Path(wp.config.kernel_cache_dir) / module.get_module_identifier(threads)
         if announce is not None and not folder.is_dir():
-            announce("compiling the ray-caster once, about 15 s")
+            announce("compiling the ray-caster once, about 10 s")
             announce = None
         module.load(where, threads)
 

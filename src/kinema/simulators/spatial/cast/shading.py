@@ -49,6 +49,9 @@ def shading(g: Geometry, scene: Scene, origin: Floats) -> Any:
     _sun(s, scene)
     sky = scene.sky
     s.zenith, s.horizon, s.ground = (wp.vec3(*linear(color)) for color in (sky.zenith, sky.horizon, sky.ground))
+    # In front of hills and houses the floor fades into what they stand on.
+    fog = linear(sky.horizon) if sky.scenery in ("open", "room", "studio") else 0.45 * linear(sky.horizon) + 0.4 * linear(sky.ground)
+    s.fog = wp.vec3(*fog)
     s.clouds, s.haze, s.around = sky.clouds, sky.haze, SCENERIES.index(sky.scenery)
     s.turn = float((sky.seed * 0.618) % 31)
     return s

@@ -52,6 +52,7 @@ class Shading:
     zenith: wp.vec3
     horizon: wp.vec3
     ground: wp.vec3
+    fog: wp.vec3
     clouds: float
     haze: float
     around: int
@@ -140,24 +141,23 @@ def far_away(s: Shadings, d: wp.vec3):
                         wall = wall + wp.vec3(0.16, 0.13, 0.07)
                 light = wall
     if rise < 0.0:
-        light = s[0].ground * 0.6 + s[0].horizon * 0.4
+        light = s[0].fog
     return light
 
 
 @wp.func
 def matter_normal(w: Worlds, f: int, h: Hit, p: wp.vec3):
     """The normal of matter made of balls: away from the neighbours that p lies among."""
-    r = 2.2 * w[0].radius[h.idx]
+    r = 4.5 * w[0].radius[h.idx]
     reach = wp.vec3(r, r, r)
-    total = h.n * 0.15
+    total = h.n * 0.3
     query = wp.bvh_query_aabb(w[0].ball_tree[f], p - reach, p + reach)
     j = int(0)
     while wp.bvh_query_next(query, j):
         away = p - w[0].place[f, j]
         far = wp.length(away)
         if far < r and far > 1.0e-9:
-            k = 1.0 - far / r
-            total += away * (k * k / far)
+            total += away * ((1.0 - far / r) / far)
     return wp.normalize(total)
 
 
@@ -254,7 +254,7 @@ def lit(w: Worlds, s: Shadings, f: int, h: Hit, x: Surface, p: wp.vec3, d: wp.ve
         # Balls shade each other only beyond the neighbours that make one surface with them.
         lift = LIFT
         if h.kind == BALL:
-            lift = 1.5 * w[0].radius[h.idx]
+            lift = 3.0 * w[0].radius[h.idx]
         if blocked(w, f, p + x.n * lift, sun, FAR, mask):
             bright = 0.0
     k = 0.5 + 0.5 * x.n[2]
@@ -273,8 +273,8 @@ def lit(w: Worlds, s: Shadings, f: int, h: Hit, x: Surface, p: wp.vec3, d: wp.ve
 
 @wp.func
 def hazy(s: Shadings, light: wp.vec3, t: float):
-    k = wp.exp(-t * s[0].haze)
-    return light * k + s[0].horizon * (1.0 - k)
+    k = wp.exp(-(t * s[0].haze) * (t * s[0].haze))
+    return light * k + s[0].fog * (1.0 - k)
 
 
 @wp.func
@@ -380,9 +380,9 @@ def picture(
                     h = trace(w, f, o, d, FAR, mask, -1)
                 sun = s[0].sun
                 if samples > 1:
-                    # Rows take the sun's points in another order than columns, so that no line of samples shares one.
-                    a = place((j + i * 2) % samples, samples) * 2.0 - 1.0
-                    b = place((i + j) % samples, samples) * 2.0 - 1.0
+                    # Neighbouring pixels share a grid of the sun's points, which rows take in another order than columns.
+                    a = place((2 * (j + i) + (x & 1)) % (2 * samples), 2 * samples) * 2.0 - 1.0
+                    b = place((2 * (i + 2 * j) + (y & 1)) % (2 * samples), 2 * samples) * 2.0 - 1.0
                     sun = wp.normalize(s[0].sun + s[0].sun_x * a + s[0].sun_y * b)
                 c = wp.vec3(0.0, 0.0, 0.0)
                 x_at = Surface()
