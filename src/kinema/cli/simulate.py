@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from ..core.errors import UserError
+from ..simulators import SCENARIOS, Category, Driving, Physion, World
+from ..simulators import scenario as named
+from ..simulators import twins as pairs_of
+from ..simulators.planar import Planar
+from ..simulators.planar.phyre import Scenes
 from .progress import Bar
-
-if TYPE_CHECKING:
-    from ..simulators import World
 
 
 def main(
@@ -38,8 +41,7 @@ def main(
     Interrupted in any way, the same command goes on where it stopped. Workers never change a byte.
 
     Args:
-        scenario: planar, in closed form: uniform, parabola, collision, bounce, attributes, spatial, temporal; planar, rigid bodies:
-            phyre, phyre-ambiguity; in three dimensions (kinema[spatial]), Physion's: drop; or a scene of your own, as a .json file.
+        scenario: {scenarios}; or a scene of your own, a .json file.
         out: the folder to write; an empty one, a new one, or one that the same command began.
         num: clips.
         seed: of the random stream; clip i depends on scenario, seed and i alone.
@@ -60,9 +62,7 @@ def main(
         on: where to run.
         json: print the dataset's card as JSON.
     """
-    from ..core.errors import UserError
     from ..data.generate import generate
-    from ..simulators import twins as pairs_of
 
     if fps is not None and not fps > 0:
         raise UserError(f"--fps must be above 0, got {fps:g}")
@@ -85,7 +85,7 @@ def main(
             bar.advance(clips)
 
         sharing: dict[str, Any] = {"shard_size": shard_size or 0, "workers": workers or 0, "on": on}
-        card = generate(out, world, num=num, seed=seed, split=split, store=store, report=report, **sharing)
+        card = generate(out, world, num=num, seed=seed, split=split, store=store, report=report, announce=_announce, **sharing)
     _left_out(card)
     if json:
         from json import dumps
@@ -97,19 +97,32 @@ def main(
     print(f"{out}: {counts['clips']} clips{kept}, {counts['frames']} frames, {counts['shards']} shards, {counts['bytes'] / 1e6:.1f} MB")
 
 
+def _named() -> str:
+    """The scenarios by family."""
+    families = {cls: [name for name, world in SCENARIOS.items() if issubclass(world, cls)] for cls in _FAMILIES}
+    return "; ".join(f"{_FAMILIES[cls]}: {', '.join(names)}" for cls, names in families.items() if names)
+
+
+_FAMILIES: dict[type[World], str] = {
+    Planar: "planar, in closed form", Scenes: "planar, rigid bodies", Physion: "in three dimensions (kinema[spatial]), Physion's",
+    Category: "Phys4D's kinds of matter", Driving: "from a car",
+}  # fmt: skip
+main.__doc__ = (main.__doc__ or "").format(scenarios=_named())
+
+
 def _world(name: str, fields: dict[str, Any]) -> World:
     """The scenario of this name with some fields set."""
     from dataclasses import fields as fields_of
-
-    from ..core.errors import UserError
-    from ..simulators import SCENARIOS
-    from ..simulators import scenario as named
 
     cls = SCENARIOS.get(name)
     for key in ("cameras", "supersampling"):
         if cls is not None and key in fields and key not in {field.name for field in fields_of(cls)}:
             raise UserError(f"--{key} is for worlds in three dimensions; {name} is planar")
     return named(name, **fields)
+
+
+def _announce(what: str) -> None:
+    print(f"kinema: {what}", file=sys.stderr)
 
 
 def _left_out(card: dict[str, Any], most: int = 5) -> None:

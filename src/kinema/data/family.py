@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeGuard
 
 from ..core.errors import UserError
 from ..simulators import Pairs, SpatialWorld, World
+from ..simulators.spatial.engine import missing
+
+Announce = Callable[[str], None]
 
 COMMON = ("av", "kinema", "numpy", "safetensors", "torch")
 PLANAR, SPATIAL = ("pymunk",), ("mujoco", "newton", "scipy", "warp-lang")  # what moves and draws them
@@ -29,6 +33,20 @@ def versions(world: World) -> dict[str, str]:
         return {name: version(name) for name in sorted(names)}
     except ModuleNotFoundError as error:  # its name is that of the distribution
         raise UserError(f"spatial worlds need {error.name}: pip install 'kinema[spatial]'") from None
+
+
+def ready(world: World, announce: Announce | None = None) -> None:
+    """Compile what a world's clips need, once, before workers would each do so; `announce` is told what the wait is.
+
+    Raises UserError where an engine is not installed."""
+    if not is_spatial(base(world)):
+        return
+    try:
+        from ..simulators.spatial.cast.device import ready as compile_rays
+
+        compile_rays(announce)
+    except ModuleNotFoundError as error:
+        raise missing(error) from None
 
 
 def clips_per_worker(world: World) -> int:

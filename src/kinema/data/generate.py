@@ -19,7 +19,7 @@ from ..core.video import video_bytes
 from ..simulators import Failed, World, make
 from .card import describe
 from .engine import cpus, run
-from .family import clips_per_worker, shard_size, versions
+from .family import Announce, clips_per_worker, ready, shard_size, versions
 from .shards import SHARED, Members, Shard, key_of, members_of, pack, scan
 
 FORMAT = 1
@@ -71,35 +71,40 @@ def generate(
     workers: int = 0,
     on: str = "local",
     report: Report | None = None,
+    announce: Announce | None = None,
 ) -> dict[str, Any]:
     """Simulate clips 0..num-1 of a scenario's split into the folder `out`; gives the dataset's card.
 
     A folder that the same call began, and that was interrupted in any way, is gone on with: shards that are whole stay.
     `store="all"` keeps dense truth beside video and bodies; `workers` 0 takes the CPU cores there are; neither they nor
-    `on` change a byte. A clip whose scene fails is left out, and the card says so ("failed": index and reason). Raises UserError
-    where every clip fails, the folder holds anything else, or writing fails.
+    `on` change a byte. `announce` is told what is compiled first, once, where it takes a while. A clip whose scene fails is left
+    out, and the card says so ("failed": index and reason). Raises UserError where every clip fails, the folder holds anything
+    else, or writing fails.
     """
     job = Job(world.split(split), num=num, seed=seed, split=split, store=store, shard_size=shard_size)
     video_bytes(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), world.fps)  # a rate that no file can hold, before a folder is made
     workers = workers or max(1, min(cpus(), job.num // clips_per_worker(world)))
     folder = Path(out)
-    before = _claim(folder, job)
+    before = _claim(folder, job, announce)
     with _only_one(folder), _no_leftovers(folder / "shards"):
         shards, failed = _shards(folder, job, before, workers, on, report)
         return _finish(folder, job, shards, failed, before)
 
 
-def _claim(folder: Path, job: Job) -> dict[str, Any]:
+def _claim(folder: Path, job: Job, announce: Announce | None) -> dict[str, Any]:
     """Make sure that the folder is this job's; its card, which is begun if there is none."""
     if (folder / "card.json").exists():
         card = read_json(folder / "card.json")
         _refuse_another(folder, card, job)
+        if not card["complete"]:
+            ready(job.scenario, announce)
         return dict(card)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; a folder was expected")
     if folder.is_dir() and any(path.name != "shards" and not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"{folder}: holds other files; name an empty folder or a new one")
     made_by = versions(job.scenario)
+    ready(job.scenario, announce)
     card = _card(job, _shared(job), made_by)  # simulates a clip, which may fail: before there is a folder
     make_folder(folder / "shards")
     write_json(folder / "card.json", card)

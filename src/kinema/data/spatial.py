@@ -18,7 +18,7 @@ Law = tuple[str, Callable[[Clip], float], float, str]
 Floats = NDArray[np.float64]
 
 FLOW = 1e-3  # px
-RETURN = 0.05  # px, beyond what the flow differs by between neighbouring pixels
+RETURN = 0.05  # px, beyond twice what the flow differs by between neighbouring pixels
 DEPTH = 1e-3  # of the depth
 FLIGHT = 1e-3  # m/s
 GAIN = 0.02  # of the energy that changes its form
@@ -33,7 +33,7 @@ def laws(world: SpatialWorld) -> Iterator[Law]:
     dense = set(world.default_dense)
     if {"flow", "scene_flow", "depth"} <= dense:
         yield "flow against scene flow and depth", flow_error, FLOW, "px"
-        yield "flow there and back", return_error, RETURN, "px beyond what neighbours differ by"
+        yield "flow there and back", return_error, RETURN, "px beyond twice what neighbours differ by"
     yield "depth against MuJoCo's rays", ray_error, DEPTH, "of the depth"
     yield "pixels lie on their bodies", surface_error, DEPTH, "of the depth"
     if world.tracks:
@@ -68,7 +68,7 @@ def flow_error(clip: Clip) -> float:
 
 def return_error(clip: Clip) -> float:
     """How far in px the backward flow, at the place where a pixel that is not occluded lands, misses that pixel: at places where
-    all four pixels around show its body, and beyond what their backward flows differ by."""
+    all four pixels around show its body, and beyond twice what their backward flows differ by."""
     height, width = clip.size
     pixel = _pixels(clip)
     found = [0.0]  # NaN stays in the largest of a list of arrays, and fails
@@ -87,7 +87,7 @@ def return_error(clip: Clip) -> float:
         weight = torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])[..., None]
         miss = (land[fits] + (weight * back).sum(0) - pixel[fits]).norm(dim=-1)
         spread = (back.amax(0) - back.amin(0)).norm(dim=-1)
-        found.append(float((miss - spread).max()))
+        found.append(float((miss - 2 * spread).max()))
     return float(np.max(found))
 
 
