@@ -40,12 +40,19 @@ def caption(scene: Scene, run: Run) -> str:
     names = names_of(scene)
     met = events(scene, run)
     told = [event for event in met if event.second >= 0 or scene.agent == scene.bodies[event.first].name][:3] or met[:1]
-    sentences = [_story(told, names, run), _fallen(scene, run, names), _answer(scene, run, names, told), _end(scene, run, names)]
-    text = scene.text.strip()
-    for sentence in sentences:
-        if sentence and len(text.split()) + len(sentence.split()) <= MOST:
-            text = f"{text} {sentence}".strip()
-    return text
+    opening, answer = scene.text.strip(), _answer(scene, run, names, told)
+    while told and _words(opening, _story(told, names, run), answer) > MOST:
+        told = told[:-1]
+        answer = _answer(scene, run, names, told)
+    parts = [opening, _story(told, names, run), "", answer, ""]
+    for place, sentence in ((2, _fallen(scene, run, names)), (4, _end(scene, run, names))):
+        if _words(*parts, sentence) <= MOST:
+            parts[place] = sentence
+    return " ".join(part for part in parts if part)
+
+
+def _words(*texts: str) -> int:
+    return sum(len(text.split()) for text in texts)
 
 
 def color_of(color: tuple[int, int, int]) -> str:

@@ -27,7 +27,7 @@ class Contain(Physion):
         wide, tall, form = draws.real("vessel_size"), draws.real("vessel_height"), draws.among(VESSELS)
         tall = min(tall, 0.3 * wide + 0.1) if form == "bowl" else tall
         low = 0.01
-        if draws.chance(2 / 3):
+        if draws.chance(5 / 6):
             base, high = draws.real("base_size"), draws.real("base_height")
             props.put(draws.among(BASES), (base, base, high), (0.0, 0.0), bottom=low, mass=draws.real("base_mass"), restitution=0.1)
             low += high
@@ -43,8 +43,9 @@ class Contain(Physion):
             layer, place = divmod(k, 3)
             turn = angle + 2 * math.pi * place / min(number, 3)
             spot = (ring * size * math.cos(turn), ring * size * math.sin(turn))
+            bottom = low + 0.002 + RIM * wide + layer * 1.01 * size
             props.put(
-                thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=low + 0.002 + RIM * wide + layer * 1.01 * size,
+                thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=bottom,
                 mass=draws.real("middle_mass"), restitution=0.1,
             )  # fmt: skip
         ball = draws.real("probe_size")

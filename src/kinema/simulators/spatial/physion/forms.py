@@ -61,7 +61,7 @@ def ring(size: Vector) -> Compound:
     """A torus that lies flat, of tubes size[2] m thick, its outer diameter that of x."""
     tube = size[2] / 2
     middle = (size[0] / 2 - tube) * math.cos(math.pi / SIDES)
-    rod = Capsule(tube, 2 * middle * math.tan(math.pi / SIDES))
+    rod = Capsule(tube, round(2 * middle * math.tan(math.pi / SIDES), 6))
     return Compound(tuple(Piece(rod, position=_point(middle, k / SIDES, 0.0), rotation=_along(k)) for k in range(SIDES)))
 
 

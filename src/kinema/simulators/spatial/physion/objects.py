@@ -56,7 +56,7 @@ class Props:
 
     def mat(self, size: tuple[float, float], spot: tuple[float, float]) -> str:
         """Lay a thin mat on the floor, the patient's place."""
-        return self.put("mat", (*size, 0.01), spot, role="patient", fixed=True, restitution=0.2)
+        return self.put("mat", (*size, 0.01), spot, role="patient", fixed=True, friction=0.8, restitution=0.2)
 
     def name(self, form: str) -> str:
         """A name that no body has yet: the form's, numbered from the second on."""
