@@ -14,6 +14,7 @@ from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temp
 from .planar.phyre import Phyre, PhyreAmbiguity
 from .spatial import (
     SPATIAL_VIOLATIONS,
+    Articulated,
     Balloon,
     Box,
     Capsule,
@@ -46,6 +47,7 @@ from .spatial import (
     Piece,
     Push,
     Rigid,
+    RigidBodies,
     Roll,
     Rope,
     Ropes,
@@ -75,6 +77,7 @@ __all__ = [
     "SCENARIOS",
     "SPATIAL_VIOLATIONS",
     "VIOLATIONS",
+    "Articulated",
     "Attributes",
     "Balloon",
     "Bounce",
@@ -117,6 +120,7 @@ __all__ = [
     "Piece",
     "Push",
     "Rigid",
+    "RigidBodies",
     "Rope",
     "Ropes",
     "Scene",

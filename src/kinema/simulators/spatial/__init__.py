@@ -5,7 +5,7 @@ from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
 from .own import Own, overlaps, read_scene, write_scene
-from .phys4d import Category, Ropes
+from .phys4d import Articulated, Category, RigidBodies, Ropes
 from .physion import PHYSION, Collide, Contain, Dominoes, Drape, Drop, Link, Physion, Roll, Support
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
@@ -14,7 +14,7 @@ from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
-WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes)
+WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes, RigidBodies, Articulated)
 
 __all__ = [
     "KINDS",
@@ -22,6 +22,7 @@ __all__ = [
     "SPATIAL_VIOLATIONS",
     "TEXTURES",
     "WORLDS",
+    "Articulated",
     "Balloon",
     "Body",
     "Box",
@@ -57,6 +58,7 @@ __all__ = [
     "Piece",
     "Push",
     "Rigid",
+    "RigidBodies",
     "Rope",
     "Ropes",
     "Run",

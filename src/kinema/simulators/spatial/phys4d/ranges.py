@@ -117,6 +117,7 @@ RANGES: dict[str, Range] = {
         Range("rigid.height", "m", 0.4, 1.0, 0.2, 1.5),
         Range("rigid.speed", "m/s", 0.5, 2.5, 0.0, 4.0),
         Range("rigid.spin", "rad/s", 0.0, 6.0, 0.0, 15.0),
+        Range("rigid.slope", "°", 20.0, 32.0, 12.0, 40.0),
         # articulated
         Range("articulated.density", "kg/m³", 300.0, 2700.0, 60.0, 8000.0, "log", _HANDBOOK + ": pine to stone; outside: foam, steel"),
         Range("articulated.friction", "", 0.4, 0.6, 0.1, 0.9, source=_REPO),
@@ -125,6 +126,7 @@ RANGES: dict[str, Range] = {
         Range("articulated.size", "m", 0.2, 0.4, 0.12, 0.6),
         Range("articulated.spin", "rad/s", 1.0, 5.0, 0.0, 10.0),
         Range("articulated.speed", "m/s", 0.5, 2.5, 0.0, 4.0),
+        Range("articulated.angle", "°", 30.0, 70.0, 15.0, 100.0),
         # cloth
         Range("cloth.density", "kg/m²", 0.15, 0.5, 0.08, 1.0, "log", _HANDBOOK + ": shirt to denim; outside: silk, canvas"),
         Range("cloth.young", "Pa", 1e4, 6e4, 5e3, 1.2e5, "log"),
