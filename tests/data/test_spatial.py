@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 import torch
 
+import kinema
+import kinema.core.files
 from kinema.cli import main
 from kinema.core import Clip, UserError
 from kinema.data import generate, open_dataset
-from kinema.data.card import command
+from kinema.data.card import command, read_card
 from kinema.data.family import shard_size
 from kinema.data.spatial import laws
 from kinema.data.validate import difference, validate
@@ -85,7 +87,7 @@ def test_a_dataset_of_every_world_is_lawful_and_the_same_elsewhere(tmp_path: Pat
     assert {check.name for check in checks} > {"simulated again", "flow against scene flow and depth", "depth against MuJoCo's rays"}
     assert hashes(tmp_path / "d") == hashes(elsewhere / name)
     clip = dataset[0]
-    assert clip.has("bodies", "contacts", "energy", "camera", "tracks", "track_ids", "track_visible", "outcome")
+    assert clip.has("bodies", "contacts", "energy", "camera", "tracks", "track_ids", "track_visible")
     assert clip.text.endswith(".")
     assert clip.rgb.float().std() > 5  # a picture
     assert (clip.segmentation > 0).any()
@@ -216,6 +218,37 @@ def test_pairs_of_spatial_worlds_are_datasets_too(tmp_path: Path) -> None:
     assert [check for check in validate(open_dataset(tmp_path / "d")) if not check.ok] == []
     assert "mujoco" in card["versions"]
     assert "--twins vanish" in command(card)
+
+
+def test_a_scene_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ball = {"kind": "rigid", "name": "ball", "shape": "sphere", "radius": 0.15, "position": [0, 0, 1]}
+    cameras = [{"kind": "still"}, {"kind": "orbit"}]
+    monkeypatch.chdir(tmp_path)
+    Path("scene.json").write_text(json.dumps({"duration": 0.5, "fps": 12, "size": 32, "bodies": [ball], "cameras": cameras}))
+    assert main(["simulate", "scene.json", "--out", "d"]) == 0
+    dataset = open_dataset("d")
+    assert [(clip.num_frames, clip.fps, clip.size, clip.meta["run"]) for clip in dataset] == [(6, 12.0, (32, 32), "scene-0-0")] * 2
+    assert [check for check in validate(dataset) if not check.ok] == []
+    said = command(read_card(Path("d")))
+    assert len(said) < 300
+    monkeypatch.chdir(tmp_path / "d")
+    eval(said.replace("FOLDER", str(tmp_path / "again")), {"kinema": kinema})
+    assert hashes(tmp_path / "again") == hashes(tmp_path / "d")
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "scene.json", "--vary", "--num", "4", "--size", "16", "--out", "varied"]) == 0
+    clips = list(open_dataset("varied"))
+    assert not torch.equal(clips[0].rgb, clips[2].rgb)
+    capsys.readouterr()
+    Path("scene.json").write_text(json.dumps({"bodies": [{**ball, "radius": -1}]}))
+    for arguments, words in [
+        (["nowhere.json"], "nowhere.json: cannot be read"), (["scene.json"], "radius"), (["drop", "--vary"], "--vary"),
+        (["uniform", "--cameras", "2"], "--cameras is for worlds in three dimensions; uniform is planar"),
+        (["uniform", "--supersampling", "2"], "--supersampling is for"), (["drop", "--cameras", "0"], "cameras must be at least 1"),
+    ]:  # fmt: skip
+        assert main(["simulate", *arguments, "--out", "e"]) == 2
+        err = capsys.readouterr().err
+        assert words in err
+        assert len(err.splitlines()) == 1
 
 
 # --- scenes that fail --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.config import name_of, to_json
 from ..core.errors import UserError
 from ..core.files import read_json
-from ..simulators import SpatialTwins, Twins, World, rebuild, scenario, twins
+from ..simulators import Own, SpatialTwins, Twins, World, rebuild, scenario, twins
 from .family import base as base_of
 from .family import is_spatial
 
@@ -41,7 +41,10 @@ def command(card: dict[str, Any]) -> str:
     name = rebuild(base, "card.json").name
     if _plain(name, shown, job["split"], kinds) != world:
         options = ", ".join(f"{key}={job[key]!r}" for key in ("num", "seed", "split", "store", "shard_size"))
-        return f'kinema.data.generate("FOLDER", kinema.core.from_json({world!r}), {options})'
+        given = f"kinema.core.from_json({world!r})"
+        if base["part"] == name_of(Own):  # a whole scene, longer than a page
+            given = 'kinema.simulators.rebuild(kinema.core.files.read_json("card.json")["job"]["scenario"], "card.json")'
+        return f'kinema.data.generate("FOLDER", {given}, {options})'
     flags = {
         "num": job["num"], "seed": job["seed"], "split": job["split"], **({"twins": " ".join(kinds)} if kinds else {}),
         "size": base["size"], "frames": base["num_frames"], "fps": repr(base["fps"]), "dt": repr(base["dt"]),

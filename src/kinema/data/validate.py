@@ -264,4 +264,4 @@ def _arrays(clip: Clip) -> Iterator[tuple[str, Tensor]]:
 
 
 def _bits(array: Tensor) -> Tensor:
-    return array.reshape(-1).contiguous().view(torch.uint8)
+    return (array if array.dim() else array.reshape(1)).contiguous().view(torch.uint8)

@@ -128,7 +128,7 @@ def _chosen(options: list[Any], value: Any, where: str) -> Any:
 
 def _named(options: list[Any], value: Any, where: str, key: str) -> Any:
     names = {_name(option): option for option in options}
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         near = difflib.get_close_matches(str(value), names, 1)
         raise UserError(
             f"{where}: {key} must be one of {', '.join(names)}, got {_shown(value)}{f'; did you mean {near[0]!r}?' if near else ''}"

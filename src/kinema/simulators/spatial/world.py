@@ -104,7 +104,7 @@ class SpatialWorld(World):
             work=None if run.work is None else torch.from_numpy(run.work),
             camera=seen,
             actions=None if (driven := actions(scene, run)) is None else torch.from_numpy(driven),
-            outcome=outcome(scene, run),
+            outcome=outcome(scene, run) or None,  # an empty one would not come back from a file
             text=caption(scene, run),
             **self._dense(scene, run, seen, fields),
             **self._tracks(scene, run, seen),
