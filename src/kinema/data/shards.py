@@ -125,7 +125,7 @@ def _thin(key: str, array: Tensor) -> Tensor:
     """One frame of what stays the same through time: masses, radii and colours, a camera that stands still, bodies of tracks."""
     if not key.startswith(_STILL) or len(array) < 2:
         return array
-    bits = array.contiguous().view(torch.uint8)  # as bits, because -0 equals 0
+    bits = array.clone(memory_format=torch.contiguous_format).view(torch.uint8)  # as bits, because -0 equals 0
     return array[:1].contiguous() if bool((bits == bits[:1]).all()) else array
 
 

@@ -264,4 +264,5 @@ def _arrays(clip: Clip) -> Iterator[tuple[str, Tensor]]:
 
 
 def _bits(array: Tensor) -> Tensor:
-    return (array if array.dim() else array.reshape(1)).contiguous().view(torch.uint8)
+    flat = array if array.dim() else array.reshape(1)
+    return flat.clone(memory_format=torch.contiguous_format).view(torch.uint8)  # an axis of length 1 may have any stride
