@@ -17,10 +17,13 @@ from ..matter import hull, matter
 from ..scene import Scene
 from ..shapes import Box, Capsule, Cylinder, Hull, Sphere, pieces
 from ..substances import RIGID, substance
+from .distance import distance
+from .immersed import Grains, grains, outside
 from .solids import Solids
 
 Floats = NDArray[np.float64]
 CELL = 2.5  # grid cells per particle spacing: about 16 particles in a full cell
+SPREAD = 0.75  # of what two crowding particles lack is made up in a step
 STIFF = 1e12  # Pa: what the solver takes as infinite
 AWAY = (0.0, 0.0, -1e3)  # m: where a solid that has vanished is put
 
@@ -45,13 +48,18 @@ class Flow:
             newton.solvers.SolverImplicitMPM.register_custom_attributes(builder)
             for (_, body), points in zip(bodies, starts, strict=True):
                 _fill(builder, body, points, newton.ParticleFlags.ACTIVE)
+            self._grains = grains(scene, solids, self.spacing)
+            _harden(builder, self._grains, self._grains.position(solids.state), self.spacing, newton.ParticleFlags.ACTIVE)
             self._collide(builder, max(substance(body.substance).grip for _, body in bodies))
             self.model = builder.finalize()
             self.model.set_gravity(scene.gravity)
             self._solver = self._solve(scene)
             self._now, self._next = self.model.state(), self.model.state()
+            self._grid = wp.HashGrid(32, 32, 32)
+            self._share = wp.zeros(self.model.particle_count, dtype=float)
+            self._moved = wp.zeros(self.model.particle_count, dtype=wp.vec3)
         self._volume = np.array([(2 * r) ** 3 for r in self.model.particle_radius.numpy()], np.float64)
-        self.mass = self.model.particle_mass.numpy().astype(np.float64)
+        self.mass = np.array(self.model.particle_mass.numpy()[: len(self.owner)], np.float64)
 
     def _collide(self, builder: Any, grip: float) -> None:
         """One solver body per convex piece: the inside of a compound has no seams to leak through."""
@@ -61,7 +69,7 @@ class Flow:
             builder.add_ground_plane(cfg=config(mu=self.scene.floor.friction * grip, margin=margin, density=0.0))
         self._pieces: list[int] = []
         for n, body in enumerate(self.scene.bodies):
-            if not isinstance(body, Rigid) or body.ghost:
+            if not isinstance(body, Rigid) or body.ghost or n in self.solids.moving:
                 continue
             for placed in pieces(body.shape):
                 own = builder.add_body(xform=wp.transform_identity(), is_kinematic=True)
@@ -81,7 +89,9 @@ class Flow:
                 else:
                     assert isinstance(solid, Hull)
                     found = hull(solid)
-                    mesh = self._newton.Mesh(found.points.astype(np.float32), found.triangles.ravel().astype(np.int32), compute_inertia=False)
+                    mesh = self._newton.Mesh(
+                        found.points.astype(np.float32), found.triangles.ravel().astype(np.int32), compute_inertia=False
+                    )
                     builder.add_shape_mesh(own, mesh=mesh, **shared)
                 self._pieces.append(n)
 
@@ -90,20 +100,13 @@ class Flow:
         config = solver_type.Config()
         config.voxel_size = CELL * self.spacing
         config.max_iterations, config.tolerance = 50, 1e-3
-        config.strain_basis = "P1d"  # P0 loses 30 % of a tank of water in 2 s
+        config.strain_basis = "P0"  # P1d keeps volume by itself, but locks: a steel ball floats in it
         config.collider_basis, config.warmstart_mode = "pic", "particles"
         config.air_drag = 1e-6  # a scene's air is not felt by particles; 0 would divide by empty cells
         solver = solver_type(self.model, config=config)
-        owners = np.array(self._pieces, np.int64)
-        count = int(self.model.body_count)
-        mass, inverse, center = self.solids.inertia(owners)
-        wp = self._wp
-        if count:
-            solver.setup_collider(
-                body_mass=wp.array(mass.astype(np.float32), dtype=float), body_inv_inertia=wp.array(inverse.astype(np.float32), dtype=wp.mat33),
-                body_com=wp.array(center.astype(np.float32), dtype=wp.vec3), body_q=wp.array(self._poses(), dtype=wp.transform),
-            )  # fmt: skip
-        self._owners = owners
+        if len(self._pieces):
+            solver.setup_collider(body_q=self._wp.array(self._poses(), dtype=self._wp.transform))
+        self._owners = np.array(self._pieces, np.int64)
         return solver
 
     def _poses(self) -> NDArray[np.float32]:
@@ -114,20 +117,20 @@ class Flow:
     @property
     def position(self) -> Floats:
         """Where the particles are [q,3] m: a copy."""
-        return np.array(self._now.particle_q.numpy(), np.float64)
+        return np.array(self._now.particle_q.numpy()[: len(self.owner)], np.float64)
 
     @position.setter
     def position(self, values: Floats) -> None:
-        self._now.particle_q.assign(values.astype(np.float32))
+        _put(self._now.particle_q, values)
 
     @property
     def velocity(self) -> Floats:
         """How fast they are [q,3] m/s: a copy."""
-        return np.array(self._now.particle_qd.numpy(), np.float64)
+        return np.array(self._now.particle_qd.numpy()[: len(self.owner)], np.float64)
 
     @velocity.setter
     def velocity(self, values: Floats) -> None:
-        self._now.particle_qd.assign(values.astype(np.float32))
+        _put(self._now.particle_qd, values)
 
     @property
     def gravity(self) -> Floats:
@@ -140,45 +143,67 @@ class Flow:
 
     def weaken(self, stress: Floats) -> None:
         """Set the stress [q] Pa at which each particle yields."""
-        self.model.mpm.yield_stress.assign(stress.astype(np.float32))
+        _put(self.model.mpm.yield_stress, stress)
 
     def remove(self, body: int) -> None:
         """Take the particles of a body out of the solver: they stay where they are, and nothing meets them."""
         flags = np.array(self.model.particle_flags.numpy())
-        flags[self.owner == body] = 0
+        flags[: len(self.owner)][self.owner == body] = 0
+        flags[len(self.owner) :][self._grains.body == body] = 0
         self.model.particle_flags.assign(flags)
         self._solver.notify_model_changed(self._newton.ModelFlags.MODEL_PROPERTIES)
 
     def elastic(self) -> Floats:
-        """The energy [q] J stored in each particle's elastic strain; 0 in what is taken as infinitely stiff."""
+        """The energy [q] J stored in each particle's elastic strain; 0 in what is taken as infinitely stiff. (What flows drifts
+        in this strain and stores nothing.)"""
         young, poisson = (np.array(array.numpy(), np.float64) for array in (self.model.mpm.young_modulus, self.model.mpm.poisson_ratio))
         soft = young < STIFF
+        soft[len(self.owner) :] = False
         strain = np.array(self._now.mpm.particle_elastic_strain.numpy(), np.float64)[soft] - np.eye(3)
         strain = (strain + strain.transpose(0, 2, 1)) / 2
         shear, bulk = young[soft] / (2 * (1 + poisson[soft])), (young * poisson / ((1 + poisson) * (1 - 2 * poisson)))[soft]
         density = shear * (strain**2).sum((1, 2)) + bulk / 2 * np.trace(strain, axis1=1, axis2=2) ** 2
         found = np.zeros(len(young))
         found[soft] = density * self._volume[soft]
-        return found
+        return found[: len(self.owner)]
 
     def step(self, dt: float, gone: frozenset[int]) -> None:
         """Advance by `dt` s past the solids, which are `gone` where their place says so."""
         self._show(gone)
         with _loose():
             self._solver.step(self._now, self._next, None, None, dt)
+            self._spread(self._next)
             self._solver.project_outside(self._next, self._next, dt)
         self._now, self._next = self._next, self._now
 
     def _show(self, gone: frozenset[int]) -> None:
-        if not len(self._owners):
-            return
-        poses = self._poses()
-        poses[np.isin(self._owners, list(gone)), :3] = AWAY
-        velocity, spin = self.solids.ahead()
-        speeds = np.concatenate([velocity[self._owners], spin[self._owners]], 1).astype(np.float32)
-        for state in (self._now, self._next):
-            state.body_q.assign(poses)
-            state.body_qd.assign(speeds)
+        state = self.solids.state
+        if len(self._grains.body):
+            first = len(self.owner)
+            _put(self._now.particle_q, self._grains.position(state), first)
+            _put(self._now.particle_qd, self._grains.velocity(state), first)
+            _put(self._now.mpm.particle_qd_grad, self._grains.gradient(state), first)
+        if len(self._owners):
+            poses = self._poses()
+            poses[np.isin(self._owners, list(gone)), :3] = AWAY
+            speeds = np.concatenate([self.solids.frame_velocity()[self._owners], state.spin[self._owners]], 1).astype(np.float32)
+            for each in (self._now, self._next):
+                each.body_q.assign(poses)
+                each.body_qd.assign(speeds)
+
+    def _spread(self, state: Any) -> None:
+        """The solver keeps no count of what is in a cell: without this a tank of water loses a third of its depth in 2 s."""
+        from .kernels import spread
+
+        wp, near = self._wp, self.spacing
+        self._grid.build(state.particle_q, near)
+        where = state.particle_q.device
+        wp.launch(spread, dim=len(self._share), inputs=[self._grid.id, near, self._share, state.particle_q, self._moved], device=where)
+        state.particle_q.assign(self._moved)
+
+    def loosen(self, share: Floats) -> None:
+        """Set how far [q] each particle makes way for others that crowd it: 1 in a fluid, 0 in a solid."""
+        _put(self._share, SPREAD * share)
 
     def peek(self, dt: float, gone: frozenset[int]) -> Floats:
         """The velocities [q,3] after one more step, which is then taken back."""
@@ -195,19 +220,44 @@ class Flow:
         names = ("particle_qd_grad", "particle_elastic_strain", "particle_Jp", "particle_stress", "particle_transform")
         return own + [(name, getattr(state.mpm, name)) for name in names]
 
-    def impulses(self) -> tuple[Floats, Floats]:
-        """What the particles gave each of the scene's bodies in the last step: impulse [n,3] N s, and its moment [n,3] N m s
-        about the body's centre of mass."""
-        push, turn = np.zeros((len(self.scene.bodies), 3)), np.zeros((len(self.scene.bodies), 3))
-        found = self._solver.collect_collider_impulses(None)
-        impulse, at, ids = (np.array(array.numpy()) for array in found)
+    def impulses(self, dt: float) -> tuple[Floats, Floats]:
+        """What the particles gave each of the scene's bodies in the last step, of `dt` s, before the bodies move: impulse [n,3] N s,
+        and its moment [n,3] N m s about the body's centre of mass."""
+        state = self.solids.state
+        after = np.array(self._now.particle_qd.numpy()[len(self.owner) :], np.float64)
+        push, turn = self._grains.impulse(state, after, self.gravity, dt)
+        met = self._met()
+        push[~met], turn[~met] = 0.0, 0.0
+        impulse, at, ids = (np.array(array.numpy(), np.float64) for array in self._solver.collect_collider_impulses(None))
         bodies = self._solver.collider_body_index.numpy()
-        hit = (ids >= 0) & (ids < len(bodies))
-        hit[hit] &= bodies[ids[hit]] >= 0
-        owner = self._owners[bodies[ids[hit]]] if hit.any() else np.zeros(0, np.int64)
+        hit = ids >= 0
+        hit[hit] = bodies[ids[hit].astype(int)] >= 0
+        owner = self._owners[bodies[ids[hit].astype(int)]] if hit.any() else np.zeros(0, np.int64)
         np.add.at(push, owner, impulse[hit])
-        np.add.at(turn, owner, np.cross(at[hit] - self.solids.state.center[owner], impulse[hit]))
+        np.add.at(turn, owner, np.cross(at[hit] - state.center[owner], impulse[hit]))
         return push, turn
+
+    def _met(self) -> NDArray[np.bool_]:
+        """Which moving bodies [n] matter is near: others feel nothing of the grid that they share."""
+        points, state = self.position, self.solids.state
+        met = np.zeros(len(self.scene.bodies), bool)
+        for n in self.solids.moving:
+            body = self.scene.bodies[n]
+            assert isinstance(body, Rigid)
+            met[n] = distance(body, state.position[n], state.rotation[n], points).min() < CELL * self.spacing
+        return met
+
+    def clear(self, gone: frozenset[int]) -> None:
+        """Put particles that are in moving bodies onto their surface."""
+        points = before = self.position
+        state = self.solids.state
+        for n in self.solids.moving:
+            body = self.scene.bodies[n]
+            assert isinstance(body, Rigid)
+            if n not in gone:
+                points = outside(body, state.position[n], state.rotation[n], points, self.spacing / 2)
+        if points is not before:
+            self.position = points
 
 
 @contextlib.contextmanager
@@ -241,6 +291,29 @@ def _fill(builder: Any, body: Particles, points: Floats, active: int) -> None:
         pos=points.tolist(), vel=[body.velocity] * n, mass=[body.property_of("density") * volume] * n, radius=[body.spacing / 2] * n,
         flags=[int(active)] * n, custom_attributes={key: [float(value)] * n for key, value in attributes.items()},
     )  # fmt: skip
+
+
+def _harden(builder: Any, grains: Grains, points: Floats, spacing: float, active: int) -> None:
+    n = len(points)
+    values = {
+        "mpm:young_modulus": RIGID,
+        "mpm:yield_stress": 0.0,
+        "mpm:yield_pressure": RIGID,
+        "mpm:tensile_yield_ratio": 1.0,
+        "mpm:friction": 0.0,
+    }
+    if n:
+        builder.add_particles(
+            pos=points.tolist(), vel=[(0.0, 0.0, 0.0)] * n, mass=grains.mass.tolist(), radius=[spacing / 2] * n, flags=[int(active)] * n,
+            custom_attributes={key: [value] * n for key, value in values.items()},
+        )  # fmt: skip
+
+
+def _put(array: Any, values: Floats, first: int = 0) -> None:
+    """Write `values` into an array of the solver from its place `first` on."""
+    kept = np.array(array.numpy())
+    kept[first : first + len(values)] = values
+    array.assign(kept)
 
 
 def steps(gap: float, longest: float) -> int:

@@ -38,17 +38,26 @@ class Heat:
         self.flows = bool(scene.heaters) or uneven
         self.melts = bool(np.isfinite(self._melting).any())
 
+    @property
+    def fluid(self) -> Floats:
+        """How much of a fluid each particle is [q]: 1 where it yields to anything, 0 where it is solid."""
+        return np.asarray(np.where(self._strength > 0, 1 - self._cold(), 1.0))
+
+    def _cold(self) -> Floats:
+        return np.asarray(np.where(np.isfinite(self._melting), np.clip(0.5 + (self._melting - self.celsius) / WIDTH, 0, 1), 1.0))
+
     def stress(self) -> Floats:
         """The stress [q] Pa at which each particle yields."""
-        cold = np.clip(0.5 + (self._melting - self.celsius) / WIDTH, 0, 1)
-        return np.asarray(self._strength * np.where(np.isfinite(self._melting), cold, 1.0))
+        return np.asarray(self._strength * self._cold())
 
     def advance(self, points: Floats, poses: tuple[Floats, Floats], dt: float) -> None:
         """One step of `dt` s of particles at `points` [q,3], with the scene's bodies at `poses` (positions, rotations)."""
         for heater in self._scene.heaters:
             if heater.body is None:
                 inside = np.hypot(*(points[:, :2] - heater.position).T) <= heater.radius
-                away = np.where(inside & (points[:, 2] > heater.height - self._spacing), np.maximum(points[:, 2] - heater.height, 0), np.inf)
+                away = np.where(
+                    inside & (points[:, 2] > heater.height - self._spacing), np.maximum(points[:, 2] - heater.height, 0), np.inf
+                )
             else:
                 n = self._scene.index(heater.body)
                 body = self._scene.bodies[n]

@@ -52,6 +52,7 @@ class _Loop:
         self.gone: frozenset[int] = frozenset()
         self.strayed = np.zeros(len(self.flow.owner), bool)
         self.work = 0.0
+        self.flow.loosen(self.heat.fluid)
         if self.heat.melts:
             self.flow.weaken(self.heat.stress())
 
@@ -62,7 +63,12 @@ class _Loop:
                 cut[self._breach(self.change)] = True
             last = frame + 1 == len(self.times)
             bend = self.change is not None and frame == self.change.frame - 1 and self.change.gravity is not None
-            points, velocity, celsius, elastic = self.flow.position, self.flow.velocity, self.heat.celsius.copy(), self.flow.elastic()
+            points, velocity, celsius, elastic = (
+                self.flow.position,
+                self.flow.velocity,
+                self.heat.celsius.copy(),
+                self.flow.elastic() * (1 - self.heat.fluid),
+            )
             state, kinetic, work, gravity = self.solids.state, self.solids.kinetic(), self.work + self._driven(), self.flow.gravity
             after = self.flow.peek(self.dt, self.gone) if last or bend else None
             if bend and self.change is not None and self.change.gravity is not None:
@@ -113,15 +119,19 @@ class _Loop:
             self.heat.advance(points, (self.solids.state.position, self.solids.state.rotation), self.dt)
             if self.heat.melts:
                 self.flow.weaken(self.heat.stress())
+                self.flow.loosen(self.heat.fluid)
         self.flow.step(self.dt, self.gone)
-        push, turn = self.flow.impulses()
+        push, turn = self.flow.impulses(self.dt)
         self.work += self.solids.advance(push, turn)
+        self.flow.clear(self.gone)
         self._keep()
         deep = self.touches.look(self.solids.time, self.dt, self.flow.position, self.solids, push, self.gone)
         self.strayed |= deep
         if self.strayed.mean() > ESCAPED:
             share = 100 * self.strayed.mean()
-            raise Failed(f"{share:.1f} % of the particles got into solids or under the floor by {self.solids.time:.3f} s: make walls thicker")
+            raise Failed(
+                f"{share:.1f} % of the particles got into solids or under the floor by {self.solids.time:.3f} s: make walls thicker"
+            )
 
     def _keep(self) -> None:
         """Put what is under the floor back on it, and stop it."""

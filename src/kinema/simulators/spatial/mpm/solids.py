@@ -36,14 +36,17 @@ class Solids:
     def __init__(self, scene: Scene, dt: float) -> None:
         for body in scene.bodies:
             if not isinstance(body, Rigid | Particles):
-                raise UserError(f"body {body.name!r} is a {type(body).__name__}: a scene with particles may hold rigid bodies besides, no others")
+                raise UserError(
+                    f"body {body.name!r} is a {type(body).__name__}: a scene with particles may hold rigid bodies besides, no others"
+                )
         if scene.wind is not None:
             raise UserError("wind does not act on particles: leave it out of a scene that has them")
         self.scene, self.dt, self.time = scene, dt, 0.0
         self.places = np.array([n for n, body in enumerate(scene.bodies) if isinstance(body, Rigid)], np.int64)
         self.driven = [n for n in self.places if _rigid(scene, n).drive]
         self.moving = [n for n in self.places if not _rigid(scene, n).drive and not _rigid(scene, n).static]
-        self.mass, self._inertia, self._local = np.zeros(len(scene.bodies)), np.zeros((len(scene.bodies), 3, 3)), np.zeros((len(scene.bodies), 3))
+        n = len(scene.bodies)
+        self.mass, self._inertia, self.local = np.zeros(n), np.zeros((n, 3, 3)), np.zeros((n, 3))  # kg, kg m^2, m: in the bodies' axes
         if len(self.places):
             self._build()
         self.state = self._read()
@@ -60,7 +63,7 @@ class Solids:
         self._data: Any = mujoco.MjData(self._model)
         self._ids = np.array([self._model.body(body.name).id for body in alone])
         self.mass[self.places] = self._model.body_mass[self._ids]
-        self._local[self.places] = self._model.body_ipos[self._ids]
+        self.local[self.places] = self._model.body_ipos[self._ids]
         turn = Rotation.from_quat(self._model.body_iquat[self._ids], scalar_first=True).as_matrix()
         self._inertia[self.places] = np.einsum("nij,nj,nkj->nik", turn, self._model.body_inertia[self._ids], turn)
         for n in self.moving:
@@ -77,7 +80,7 @@ class Solids:
             turn = Rotation.from_quat(body.rotation, scalar_first=True)
             spin = np.array(body.angular_velocity)
             at = self._model.body_dofadr[k]
-            self._data.qvel[at : at + 3] = np.array(body.velocity) - np.cross(spin, turn.apply(self._local[n]))
+            self._data.qvel[at : at + 3] = np.array(body.velocity) - np.cross(spin, turn.apply(self.local[n]))
             self._data.qvel[at + 3 : at + 6] = turn.inv().apply(spin)
 
     def _drive(self) -> None:
@@ -112,21 +115,10 @@ class Solids:
         turn = Rotation.from_quat(q, scalar_first=True) * Rotation.from_quat(p, scalar_first=True).inv()
         return (b - a) / self.dt, turn.as_rotvec() / self.dt
 
-    def ahead(self) -> tuple[Floats, Floats]:
-        """How the bodies' centres of mass move [n,3] m/s and how they turn [n,3] rad/s over the next step, but for what is in the
-        way: what the solver is told."""
-        velocity = self.state.velocity.copy()
-        free = [n for n in self.moving if self._model.body_dofnum[self._id(n)] == 6]
-        velocity[free] += np.array(self._model.opt.gravity) * self.dt
-        return velocity, self.state.spin
-
-    def inertia(self, owners: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """Mass [k], inverse inertia [k,3,3] and centre of mass [k,3], in the bodies' axes, of those in `owners`; what matter does
-        not move has mass 0."""
-        mass, inverse = np.zeros(len(self.mass)), np.zeros((len(self.mass), 3, 3))
-        mass[self.moving] = self.mass[self.moving]
-        inverse[self.moving] = np.linalg.inv(self._inertia[self.moving])
-        return mass[owners], inverse[owners], self._local[owners]
+    def frame_velocity(self) -> Floats:
+        """How fast the bodies' frames move [n,3] m/s."""
+        s = self.state
+        return np.asarray(s.velocity - np.cross(s.spin, s.center - s.position))
 
     def advance(self, impulse: Floats, moment: Floats) -> float:
         """One step under the `impulse` [n,3] N s that particles gave each body, and its `moment` [n,3] N m s; returns the work J
