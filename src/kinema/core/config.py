@@ -7,6 +7,7 @@ import importlib
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
 import typeguard
@@ -55,7 +56,7 @@ def from_json(data: Any, where: str = "config") -> Any:
     """
     if isinstance(data, Mapping) and "part" in data:
         cls = _resolve(data["part"], where)
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)
         known = {f.name: f for f in dataclasses.fields(cls) if f.init}
         given = {key: value for key, value in data.items() if key != "part"}
         for key in given:
@@ -71,6 +72,11 @@ def from_json(data: Any, where: str = "config") -> Any:
     if isinstance(data, list):
         return tuple(from_json(item, f"{where}[{i}]") for i, item in enumerate(data))
     return data
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _as(hint: Any, value: Any, where: str) -> Any:

@@ -40,7 +40,8 @@ def cast(scene: Scene, run: Run, camera: Camera, size: int, fields: Sequence[str
         seen = wp.array(views, dtype=wp.transform)
         stands = wp.array(same, dtype=int)
         tiles = (frames, *2 * (-(-size // TILE),))
-        at.world.masks, at.world.shadows = wp.empty(tiles, dtype=wp.uint32), wp.empty(tiles, dtype=wp.uint32)
+        for name in ("masks", "shadows", "mirrors"):
+            setattr(at.world, name, wp.empty(tiles, dtype=wp.uint32))
         world = wp.array([at.world], dtype=kernels.World)
         sun, across = sun_of(scene.light)
         wp.launch(kernels.tiles, tiles, [world, seen, *lens, wp.vec3(*sun), across])

@@ -197,22 +197,27 @@ def surface(w: Worlds, s: Shadings, f: int, h: Hit, p: wp.vec3, d: wp.vec3, pixe
         scale = s[0].scale[out.look]
         wide = h.t * pixel / (scale * wp.max(0.08, -wp.dot(h.n, d)))
         at = q / scale + s[0].shift[out.look]
-        mix = pattern(s[0].table, kind, at, local)
+        # What is finer than a pixel is its mean; relief goes first.
         blur = wp.smoothstep(0.25, 0.9, wide)
-        bump = s[0].bump[out.look] * (1.0 - blur)
-        if bump > 0.0 and h.kind != BALL:
-            e = 0.02
-            rise = wp.vec3(
-                pattern(s[0].table, kind, at + wp.vec3(e, 0.0, 0.0), local) - mix,
-                pattern(s[0].table, kind, at + wp.vec3(0.0, e, 0.0), local) - mix,
-                pattern(s[0].table, kind, at + wp.vec3(0.0, 0.0, e), local) - mix,
-            )
-            rise = wp.quat_rotate(turn, rise) * (bump / e)
-            long = wp.length(rise)
-            if long > 0.6:
-                rise = rise * (0.6 / long)
-            out.n = wp.normalize(out.n + rise - out.n * wp.dot(rise, out.n))
-        mix = mix * (1.0 - blur) + s[0].mean[out.look] * blur
+        mix = s[0].mean[out.look]
+        if blur < 1.0:
+            sharp = pattern(s[0].table, kind, at, local)
+            bump = s[0].bump[out.look] * (1.0 - wp.smoothstep(0.08, 0.3, wide))
+            if bump > 0.0 and h.kind != BALL:
+                e = 0.02
+                rise = wp.vec3(
+                    pattern(s[0].table, kind, at + wp.vec3(e, 0.0, 0.0), local) - sharp,
+                    pattern(s[0].table, kind, at + wp.vec3(0.0, e, 0.0), local) - sharp,
+                    0.0,
+                )
+                if h.kind != FLOOR:
+                    rise[2] = pattern(s[0].table, kind, at + wp.vec3(0.0, 0.0, e), local) - sharp
+                rise = wp.quat_rotate(turn, rise) * (bump / e)
+                long = wp.length(rise)
+                if long > 0.6:
+                    rise = rise * (0.6 / long)
+                out.n = wp.normalize(out.n + rise - out.n * wp.dot(rise, out.n))
+            mix = sharp * (1.0 - blur) + mix * blur
         out.base = s[0].color[out.look] * (1.0 - mix) + s[0].second[out.look] * mix
     return out
 
@@ -278,9 +283,9 @@ def hazy(s: Shadings, light: wp.vec3, t: float):
 
 
 @wp.func
-def seen(w: Worlds, s: Shadings, f: int, o: wp.vec3, d: wp.vec3, sun: wp.vec3, pixel: float, skip: int):
+def seen(w: Worlds, s: Shadings, f: int, o: wp.vec3, d: wp.vec3, sun: wp.vec3, pixel: float, mask: wp.uint32, skip: int):
     """Light along a ray that was bent, without further reflections."""
-    h = trace(w, f, o, d, FAR, ALL, skip)
+    h = trace(w, f, o, d, FAR, mask, skip)
     if h.kind == NOTHING:
         return far_away(s, d)
     p = o + d * h.t
@@ -289,7 +294,10 @@ def seen(w: Worlds, s: Shadings, f: int, o: wp.vec3, d: wp.vec3, sun: wp.vec3, p
 
 
 @wp.func
-def shade(w: Worlds, s: Shadings, f: int, h: Hit, x: Surface, o: wp.vec3, d: wp.vec3, sun: wp.vec3, pixel: float, dark: wp.uint32):
+def shade(
+    w: Worlds, s: Shadings, f: int, h: Hit, x: Surface, o: wp.vec3, d: wp.vec3, sun: wp.vec3, pixel: float,
+    dark: wp.uint32, mirrored: wp.uint32,
+):  # fmt: skip
     """Light that comes along a ray that hit a surface."""
     p = o + d * h.t
     mask = ALL
@@ -312,14 +320,18 @@ def shade(w: Worlds, s: Shadings, f: int, h: Hit, x: Surface, o: wp.vec3, d: wp.
             body = w[0].face_body[h.idx]
         elif h.kind == BALL:
             body = w[0].ball_body[h.idx]
-        behind = wp.cw_mul(seen(w, s, f, p, bent, sun, pixel, body), s[0].color[x.look] * 0.7 + wp.vec3(0.3, 0.3, 0.3))
+        behind = wp.cw_mul(seen(w, s, f, p, bent, sun, pixel, ALL, body), s[0].color[x.look] * 0.7 + wp.vec3(0.3, 0.3, 0.3))
         light = light * (1.0 - clear) + behind * clear
     if share > 0.02:
         away = d - x.n * (2.0 * wp.dot(d, x.n))
         away = wp.normalize(away + h.n * wp.max(0.0, 0.02 - wp.dot(away, h.n)))
+        admitted = ALL
+        if h.kind == FLOOR:  # flat, as its mask says
+            away = wp.vec3(d[0], d[1], -d[2])
+            admitted = mirrored
         other = s[0].horizon
         if mirror > 0.0:
-            other = seen(w, s, f, p + h.n * LIFT, away, sun, pixel, -1)
+            other = seen(w, s, f, p + h.n * LIFT, away, sun, pixel, admitted, -1)
         else:
             k = wp.clamp(0.5 + away[2], 0.0, 1.0)
             other = s[0].below * (1.0 - k) + s[0].zenith * k
@@ -368,6 +380,7 @@ def picture(
         light = wp.vec3(0.0, 0.0, 0.0)
         mask = tile_mask(w, f, float(x), float(y))
         dark = w[0].shadows[f, y / TILE, x / TILE]
+        mirrored = w[0].mirrors[f, y / TILE, x / TILE]
         for i in range(samples):
             for j in range(samples):
                 row = y * samples + i
@@ -394,7 +407,7 @@ def picture(
                 else:
                     x_at = surface(w, s, f, h, o + d * h.t, d, pixel)
                 if h.kind != NOTHING:
-                    c = shade(w, s, f, h, x_at, o, d, sun, pixel, dark)
+                    c = shade(w, s, f, h, x_at, o, d, sun, pixel, dark, mirrored)
                 light += wp.vec3(wp.clamp(c[0], 0.0, 2.0), wp.clamp(c[1], 0.0, 2.0), wp.clamp(c[2], 0.0, 2.0))
         light = light / float(samples * samples)
         for channel in range(3):

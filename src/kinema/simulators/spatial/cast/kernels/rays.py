@@ -16,7 +16,8 @@ ALL = wp.constant(wp.uint32(0xFFFFFFFF))
 class World:
     """Geometry at every frame. `floor_z` is where the ground is (coordinates are about a point near the camera). Where `few`,
     primitives are gone through one by one, the spheres `around` them first; else by `tree`. `masks` [t,h/8,w/8] say which of them,
-    the mesh and the balls a ray through a tile of the image may meet; `shadows` which may shade, or be close to, the floor there."""
+    the mesh and the balls a ray through a tile of the image may meet; `shadows` which may shade, or be close to, the floor
+    there, `mirrors` which it may reflect."""
 
     floor: int
     floor_z: float
@@ -32,6 +33,7 @@ class World:
     tree: wp.array(dtype=wp.uint64)
     masks: wp.array3d(dtype=wp.uint32)
     shadows: wp.array3d(dtype=wp.uint32)
+    mirrors: wp.array3d(dtype=wp.uint32)
     faces: int
     meshes: wp.array(dtype=wp.uint64)
     around_mesh: wp.array(dtype=wp.vec4)

@@ -73,6 +73,9 @@ def tiles(
     sine = wp.sqrt(wp.max(0.0, 1.0 - cosine * cosine))
     mask = wp.uint32(0)
     shadow = wp.uint32(0)
+    mirror = wp.uint32(0)
+    under = wp.vec3(eye[0], eye[1], 2.0 * w[0].floor_z - eye[2])
+    up = wp.vec3(axis[0], axis[1], -axis[2])
     if w[0].few == 1:
         for k in range(w[0].prims):
             bit = wp.uint32(1) << wp.uint32(k)
@@ -80,23 +83,31 @@ def tiles(
                 mask = mask | bit
             if darkens(middle, wide, sun, across, w[0].around[f, k]):
                 shadow = shadow | bit
+            if meets(up, cosine, sine, under, w[0].around[f, k]):
+                mirror = mirror | bit
     else:
         mask = ALL & ~(MESH_BIT | BALL_BIT)
         shadow = mask
+        mirror = mask
     if w[0].faces > 0:
         if meets(axis, cosine, sine, eye, w[0].around_mesh[f]):
             mask = mask | MESH_BIT
         if darkens(middle, wide, sun, across, w[0].around_mesh[f]):
             shadow = shadow | MESH_BIT
+        if meets(up, cosine, sine, under, w[0].around_mesh[f]):
+            mirror = mirror | MESH_BIT
     if w[0].balls > 0:
         if meets(axis, cosine, sine, eye, w[0].around_balls[f]):
             mask = mask | BALL_BIT
         if darkens(middle, wide, sun, across, w[0].around_balls[f]):
             shadow = shadow | BALL_BIT
+        if meets(up, cosine, sine, under, w[0].around_balls[f]):
+            mirror = mirror | BALL_BIT
     w[0].masks[f, i, j] = mask
     if not grounded:
         shadow = ALL
     w[0].shadows[f, i, j] = shadow
+    w[0].mirrors[f, i, j] = mirror
 
 
 @wp.kernel
