@@ -65,7 +65,10 @@ class Rigid(Body):
     """A rigid body. `material` names density, friction and restitution; `density` kg/m^3 or `mass` kg, `friction` and
     `restitution` stand in their place where given. `fixed` never moves; `path` drives it along keys (linear in between,
     pushing what is in its way); `parent` and `joint` make chains and mechanisms: a joint without parent hangs on the world.
-    `ghost` bodies touch nothing and are not seen: carriers of cameras."""
+    `ghost` bodies touch nothing and are not seen: carriers of cameras.
+
+    Two bodies that touch do so with the geometric means of their frictions and restitutions; what rolls is held back by `rolling`
+    times what it weighs. A parent and its child do not touch."""
 
     shape: Sphere | Box | Capsule | Cylinder | Hull | Compound
     angular_velocity: Vector = (0.0, 0.0, 0.0)

@@ -24,7 +24,7 @@ def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
     """A pendulum swings; a double one (two); a chain of five links (multi)."""
     count = {"single": 1, "two": 2, "multi": 5}[complexity]
     length = round(1.6 * draw.draw(rng, "articulated.size") / (1 if count == 1 else 0.6 * count), 4)
-    angle, top = math.radians(draw.draw(rng, "articulated.angle")), round(length * count + 0.2, 4)
+    angle, top = math.radians(min(draw.draw(rng, "articulated.angle"), 80.0)), round(length * count + 0.2, 4)
     bodies = [gallows(rng, top, 0.2)]
     pivot, ahead = np.array([0.0, 0.0, top]), np.array([-math.sin(angle), 0.0, -math.cos(angle)])
     for k in range(count):

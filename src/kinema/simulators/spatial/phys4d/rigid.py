@@ -59,7 +59,8 @@ def ramp(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
         bodies.append(made(rng, draw, f"target{k}", Box((edge, edge, edge)) if rng.random() < 0.5 else Sphere(edge / 2), spot))
     what = "rolls" if rolls else "slides"
     ends = {"single": ".", "two": ", and there is a body at its foot.", "multi": ", and there are three bodies at its foot."}
-    return _scene(rng, bodies, (0.0, 0.0, 0.2), 0.66, f"A body {what} down a ramp{ends[complexity]}", complexity, ("slider", "target0"))
+    text, pair = f"A body {what} down a ramp{ends[complexity]}", ("slider", f"target{count // 2}")
+    return _scene(rng, bodies, (0.0, 0.0, 0.2), 0.66, text, complexity, pair)
 
 
 def billiard(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -108,7 +109,8 @@ def tower(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
     bodies.append(made(rng, draw, "ball", Sphere(radius), ball, density=heavy, **motion))
     what = {"single": "a tall block", "two": "a stack of two blocks", "multi": "a tower of blocks"}[complexity]
     middle = (-0.1, 0.0, round(0.5 * height, 4))
-    return _scene(rng, bodies, middle, max(0.62, 0.62 * height), f"A ball flies at {what}.", complexity, ("ball", "block0"))
+    pair = ("ball", f"block{int(aim / height * count)}")
+    return _scene(rng, bodies, middle, max(0.62, 0.62 * height), f"A ball flies at {what}.", complexity, pair)
 
 
 def spin(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
