@@ -37,7 +37,9 @@ class Roll(Physion):
             props.mat((0.4, 0.6), (way + 0.2, 0.0))
         else:
             y = float(draws.rng.uniform(-1, 1)) * 0.7 * (size + wide)
-            props.put(draws.among(TARGETS), (wide, wide, wide), (way + wide / 2, y), role="patient", mass=2.0)
+            kind = draws.among(TARGETS)
+            tall = round(0.5 * wide, 4) if kind == "bowl" else wide
+            props.put(kind, (wide, wide, tall), (way + wide / 2, y), role="patient", mass=2.0)
         middle = 0.5 * (way + 0.3 - length)
         return Act(text, (middle, 0.0, 0.25), max(0.85, 0.5 * (way + 0.5 + length)), 0.65)
 
