@@ -73,23 +73,25 @@ def _spread(touch: Touch, force: Floats) -> Floats:
 def _together(step: Ints, pair: Ints, point: Any, normal: Any, force: Any, substeps: int, length: float) -> Contacts:
     if not len(step):
         return Contacts.none()
-    keys, group = np.unique(np.stack([step // substeps, pair[:, 0], pair[:, 1]], 1), axis=0, return_inverse=True)
-    group = group.ravel()
-    first = np.full(len(keys), np.iinfo(np.int64).max)
+    many = int(pair.max()) + 2  # bodies are -1 to many - 2
+    codes, group = np.unique((step // substeps * many + pair[:, 0] + 1) * many + pair[:, 1] + 1, return_inverse=True)
+    bodies = np.stack([codes // many % many, codes % many], 1) - 1
+    first = np.full(len(codes), np.iinfo(np.int64).max)
     np.minimum.at(first, group, step)
     there = step == first[group]  # a pair may touch at several points
-    count = np.bincount(group[there], minlength=len(keys))[:, None]
-    steps = np.bincount(np.unique(np.stack([group, step], 1), axis=0)[:, 0], minlength=len(keys))
+    count = np.bincount(group[there], minlength=len(codes))[:, None]
+    last = int(step.max()) + 1
+    steps = np.bincount(np.unique(group * last + step) // last, minlength=len(codes))
 
     def mean(values: Any) -> Any:
-        return np.stack([np.bincount(group[there], values[there, k], len(keys)) for k in range(3)], 1) / count
+        return np.stack([np.bincount(group[there], values[there, k], len(codes)) for k in range(3)], 1) / count
 
     direction = mean(normal)
     size = np.linalg.norm(direction, axis=1, keepdims=True)
-    impulse = np.asarray(np.bincount(group, force, len(keys)) * length, np.float64)
+    impulse = np.asarray(np.bincount(group, force, len(codes)) * length, np.float64)
     duration = np.asarray(steps * length, np.float64)
     normal = direction / np.where(size > 0, size, 1.0)
-    return Contacts(first * length, duration, keys[:, 1:].copy(), mean(point), normal, impulse)
+    return Contacts(first * length, duration, bodies, mean(point), normal, impulse)
 
 
 def _owners(model: Any, scene: Scene) -> tuple[Ints, Ints]:

@@ -88,12 +88,19 @@ class Impacts:
         import mujoco
 
         model, aref, residual = self._model, data.efc_aref, np.empty(data.nefc)
+        before: Any = None
         for _ in range(ROUNDS):
             mujoco.mj_mulJacVec(model, data, residual, data.qacc)
             residual -= aref
-            last, lift = lift, _lift(residual, touch)
-            if np.abs(lift - last).max() < CLOSE:
+            found = _lift(residual, touch)
+            change = found - lift
+            if np.abs(change).max() < CLOSE + 0.01 * found.max():
                 return
+            lift = found
+            if before is not None:  # changes shrink by much the same share each time
+                share = min(max(float(change @ before / (before @ before)), 0.0), 0.7)
+                lift = np.maximum(lift + share / (1 - share) * change, 0.0)
+            before = change
             aref[touch.first] = wanted - lift
             data.qacc_warmstart[:] = data.qacc
             mujoco.mj_fwdConstraint(model, data)
