@@ -81,7 +81,7 @@ class Driving(SpatialWorld):
     def _plan(self, seed: int, split: str) -> Plan:
         rng = np.random.default_rng(seed)
         manoeuvre = split if split in MANOEUVRES else str(rng.choice(MANOEUVRES, p=SHARES))
-        return plan(rng, manoeuvre, UNUSUAL if split == "ood" else USUAL)
+        return plan(rng, manoeuvre, UNUSUAL if split == "ood" else USUAL, self.num_frames * self.dt)
 
     def _scene_of(self, drawn: Plan, seed: int, split: str, told_to: bool = False) -> Scene:
         rng = np.random.default_rng([seed, 1])  # what stands beside the road is the same whatever the ego car does
@@ -111,14 +111,15 @@ def fits(drawn: Plan, dt: float) -> bool:
     """Whether the drive shows its manoeuvre, and nobody touches anybody."""
     tracks, speeds = drawn.town.tracks[:, 0], drawn.town.speeds[:, 0]
     turn, gain, moved = math.degrees(tracks[-1, 2] - tracks[0, 2]), speeds[-1] - speeds[0], float(np.abs(tracks[-1, 1] - tracks[0, 1]))
-    enough = 35.0 if len(tracks) * dt >= 3.5 else 10.0 * len(tracks) * dt
+    long = len(tracks) * dt >= 3.5
+    enough = 35.0 if long else 10.0 * len(tracks) * dt
     shown = {
         "left": turn > enough,
         "right": turn < -enough,
         "straight": abs(turn) < 30 and speeds.min() > 0.6 * speeds[0],
         "accelerate": gain > 0.7 * len(tracks) * dt,
         "brake": gain < -0.6 * len(tracks) * dt and speeds[0] > 4,
-        "change": moved > 0.8 * drawn.street.main.width and abs(turn) < 4,
+        "change": moved > (0.8 if long else 0.4) * drawn.street.main.width and abs(turn) < (4 if long else 15),
     }[drawn.manoeuvre]
     return shown and not touching(drawn)
 

@@ -27,7 +27,7 @@ def movers(plan: Plan, times: Floats) -> list[Rigid]:
     bodies.append(Rigid(name="ego", shape=carrier, position=ego[0].position, rotation=ego[0].rotation, path=ego, ghost=True, mass=1.0))
     for n, car in enumerate(town.cars):
         name, look = ("own car" if n == 0 else car.name), figures.paint(car.color)
-        path = ego if n == 0 else keys(times, town.tracks[:, n], HEIGHT)
+        path = keys(times, town.tracks[:, n], HEIGHT)
         mass = 2200.0 if car.style == "van" else 1400.0
         bodies.append(_mover(name, figures.car(car), look, path, mass))
     for m, walker in enumerate(town.walkers):

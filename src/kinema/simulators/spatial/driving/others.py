@@ -42,6 +42,10 @@ def traffic(
         brakes = (draw(rng, 0.3, 0.8), draw(rng, 0.5, 2.0)) if cause == "lead" else (math.inf, 0.0)
         wish = ego.wish if cause == "lead" else ego.wish * draw(rng, 0.9, 1.1)
         away = draw(rng, 1.0, 1.25 if cause == "lead" else 1.8) * gap + 4.4
+        can_stop = ego.s + away + AXLE + 2.5 + ego.v**2 / 5 < ego.stop
+    else:
+        away, can_stop, wish, brakes = 0.0, False, 0.0, (math.inf, 0.0)
+    if can_stop:
         add("lead", follows, ego.s + away, ego.v, wish, ego.stop, brakes)
     if rng.random() < 0.75:
         add("follower", ego.path, ego.s - 4.4 - gap * draw(rng, 1.0, 1.5), ego.v, ego.wish * 1.05)

@@ -31,8 +31,8 @@ class Plan:
     green: bool = True
 
 
-def plan(rng: np.random.Generator, manoeuvre: str, ranges: Ranges) -> Plan:
-    """A plan for a manoeuvre."""
+def plan(rng: np.random.Generator, manoeuvre: str, ranges: Ranges, lasts: float = 4.0) -> Plan:
+    """A plan for a manoeuvre in a drive that `lasts` so many s."""
     cause = str(rng.choice(["light", "lead", "walker"])) if manoeuvre == "brake" else ""
     place = _place(rng, manoeuvre, cause)
     lanes = 2 if manoeuvre == "change" else int(rng.choice([1, 1, 2]))
@@ -49,7 +49,7 @@ def plan(rng: np.random.Generator, manoeuvre: str, ranges: Ranges) -> Plan:
         zebra = round(speed**2 / 5 + 9.0, 2) if cause == "walker" else draw(rng, 20.0, 50.0) if rng.random() < 0.3 else None
         street = Street(road([], 60.0, lanes, width, shoulder), zebra=zebra, pavement=draw(rng, 2.5, 4.0), parking=parking)
         path = street.main.lane(lane)
-    ego = _ego(rng, manoeuvre, cause, street, path, lane, speed, ranges)
+    ego = _ego(rng, manoeuvre, cause, street, path, lane, speed, ranges, lasts)
     town = Town([ego], [])
     traffic(rng, street, town, lane, side, place, cause, ranges)
     people(rng, street, town, cause)
@@ -110,7 +110,7 @@ def _junction(
 
 
 def _ego(
-    rng: np.random.Generator, manoeuvre: str, cause: str, street: Street, path: Path, lane: int, speed: float, ranges: Ranges
+    rng: np.random.Generator, manoeuvre: str, cause: str, street: Street, path: Path, lane: int, speed: float, ranges: Ranges, lasts: float
 ) -> Car:
     start, wish, acceleration = speed, speed, ACCELERATION
     if manoeuvre in ("left", "right"):
@@ -121,7 +121,7 @@ def _ego(
     if manoeuvre == "change":
         lanes = street.main.lanes
         to = 1 if lane == lanes - 1 else -1
-        path = path.change(BEHIND + draw(rng, 0.3, 0.6) * speed, 2.3 * speed, to * street.main.width)
+        path = path.change(BEHIND + draw(rng, 0.03, 0.12) * lasts * speed, 2.3 * speed, to * street.main.width)
     s = float(path.nearest(np.array([[0.0, path.at(BEHIND)[1]]]))[0][0])
     car = Car("ego", path, s, start, wish, length=4.4, sideways=ranges.sideways, role="ego", acceleration=acceleration)
     if cause == "light":

@@ -37,7 +37,7 @@ def did(plan: Plan, dt: float) -> str:
     if abs(turn) > 30:
         return f"turns {'left' if turn > 0 else 'right'} {where}".rstrip()
     side = -(track[-1, 0] - track[0, 0]) * math.sin(track[0, 2]) + (track[-1, 1] - track[0, 1]) * math.cos(track[0, 2])
-    if plan.place != "curve" and abs(turn) < 8 and abs(side) > 2.0:
+    if plan.place != "curve" and abs(turn) < 16 and abs(side) > 1.2:
         return f"changes to the {'left' if side > 0 else 'right'} lane"
     if speeds[-1] < 0.5 < speeds[0]:
         return "stops" + why(plan)
@@ -60,7 +60,7 @@ def others(plan: Plan) -> list[str]:
     town, found = plan.town, []
     for n, car in enumerate(town.cars):
         v = town.speeds[:, n]
-        kind = f"a {car.color} {car.style}"
+        kind = f"{'an' if car.color[0] in 'aeiou' else 'a'} {car.color} {car.style}"
         if car.role == "lead":
             if v[-1] < v[0] - 2.5:
                 found.append(f"{kind} ahead brakes")
