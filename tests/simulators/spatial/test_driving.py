@@ -231,6 +231,15 @@ def test_splits_draw_their_manoeuvre(split: str) -> None:
         assert len(text.split()) <= 60
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_short_clips_tell_their_turns(side: str) -> None:
+    short = world(side, num_frames=17)
+    for index in range(4):
+        c = make(short, 5, index, ())
+        assert f"turns {side}" in c.text
+        assert (1 if side == "left" else -1) * c.actions[:-1, 3].sum() > math.radians(17)
+
+
 def test_unusual_drives_are_faster() -> None:
     fastest = {split: max(driven(split, k).town.speeds[:, 0].max() for k in range(6)) for split in ("id", "ood")}
     assert fastest["ood"] > fastest["id"]

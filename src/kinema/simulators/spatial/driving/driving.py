@@ -112,7 +112,7 @@ def fits(drawn: Plan, dt: float) -> bool:
     tracks, speeds = drawn.town.tracks[:, 0], drawn.town.speeds[:, 0]
     turn, gain, moved = math.degrees(tracks[-1, 2] - tracks[0, 2]), speeds[-1] - speeds[0], float(np.abs(tracks[-1, 1] - tracks[0, 1]))
     long = len(tracks) * dt >= 3.5
-    enough = 35.0 if long else 10.0 * len(tracks) * dt
+    enough = 35.0 if long else max(17.0, 10.0 * len(tracks) * dt)
     shown = {
         "left": turn > enough,
         "right": turn < -enough,

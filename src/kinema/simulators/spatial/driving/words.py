@@ -34,7 +34,8 @@ def did(plan: Plan, dt: float) -> str:
     track, speeds = plan.town.tracks[:, 0], plan.town.speeds[:, 0]
     turn = math.degrees(track[-1, 2] - track[0, 2])
     where = "at the junction" if plan.place == "junction" else "round the bend" if plan.place == "curve" else ""
-    if abs(turn) > 30:
+    gentle = plan.place == "curve" and plan.manoeuvre == "straight"
+    if abs(turn) > (30 if gentle else 16):
         return f"turns {'left' if turn > 0 else 'right'} {where}".rstrip()
     side = -(track[-1, 0] - track[0, 0]) * math.sin(track[0, 2]) + (track[-1, 1] - track[0, 1]) * math.cos(track[0, 2])
     if plan.place != "curve" and abs(turn) < 16 and abs(side) > 1.2:
