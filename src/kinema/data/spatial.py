@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.clip import Clip
-from ..simulators import SpatialWorld
+from ..simulators import Rigid, SpatialWorld
 from .spatial_bodies import distance_to_surface, free_flights, loose, scene_of
 from .spatial_rays import Rays
 
@@ -24,7 +24,7 @@ FLIGHT = 1e-3  # m/s
 GAIN = 0.02  # of the energy that changes its form
 JUMP = 1.0  # m/s by which impacts between two frames may hide a body's speed
 TOUCH = 2e-3  # m that bodies sink into each other where they touch
-SUNK = 5e-3  # m that they may for a moment, where they hit each other
+SUNK = 1e-2  # m that they may for a moment, where they hit each other
 FRAMES, PIXELS = 6, 2000  # that are looked at where every pixel would take too long
 
 
@@ -49,29 +49,34 @@ def laws(world: SpatialWorld) -> Iterator[Law]:
 def flow_error(clip: Clip) -> float:
     """Largest distance in px between the flow and where depth and scene flow take each pixel, over the flow in images where it
     is longer than one. What goes behind the camera is left out."""
-    camera, pixel = clip.camera, _pixels(clip)
+    there, flow = _carried(clip), clip.flow.double().flatten(2).mT
+    image = (clip.camera.intrinsics[1:].double() @ there.mT).mT
+    error = (image[..., :2] / image[..., 2:] - _pixels(clip) - flow).norm(dim=-1) / (flow.norm(dim=-1) / clip.size[1]).clamp_min(1)
+    ahead = ~(there[..., 2] <= 0)
+    return float(error[ahead].max()) if bool(ahead.any()) else 0.0
+
+
+def _carried(clip: Clip) -> Tensor:
+    """Where depth and scene flow take each pixel [t-1,h w,3] m, in the axes of the camera at the next frame."""
+    pixel, k, pose = _pixels(clip), clip.camera.intrinsics.double(), clip.camera.pose.double()
     depth, step = clip.depth[:-1, 0].double().flatten(1), clip.scene_flow.double().flatten(2).mT
-    flow = clip.flow.double().flatten(2).mT
-    k, pose = camera.intrinsics.double(), camera.pose.double()
-    ray = torch.linalg.solve(k[:-1], torch.cat([pixel, torch.ones_like(pixel[:, :1])], -1).T.expand(len(flow), 3, -1)).mT
+    ray = torch.linalg.solve(k[:-1], torch.cat([pixel, torch.ones_like(pixel[:, :1])], -1).T.expand(len(depth), 3, -1)).mT
     far = depth.isinf()[..., None]
     turn = pose[1:, :3, :3] @ pose[:-1, :3, :3].mT
     shift = pose[1:, :3, 3:] - turn @ pose[:-1, :3, 3:]
     # What is infinitely far is a direction: it turns and does not shift.
     seen = torch.where(far, ray, ray * torch.where(depth.isinf(), 0.0, depth)[..., None] + step)
-    there = (turn @ seen.mT).mT + torch.where(far, torch.zeros_like(ray), shift.mT)
-    image = (k[1:] @ there.mT).mT
-    error = (image[..., :2] / image[..., 2:] - pixel - flow).norm(dim=-1) / (flow.norm(dim=-1) / clip.size[1]).clamp_min(1)
-    ahead = ~(there[..., 2] <= 0)
-    return float(error[ahead].max()) if bool(ahead.any()) else 0.0
+    return (turn @ seen.mT).mT + torch.where(far, torch.zeros_like(ray), shift.mT)
 
 
 def return_error(clip: Clip) -> float:
     """How far in px the backward flow, at the place where a pixel that is not occluded lands, misses that pixel: at places where
-    all four pixels around show its body, and beyond twice what their backward flows differ by."""
+    all four pixels around show its body, as far away as it is there (not another fold), and beyond twice what their backward
+    flows differ by. Of what bends, which has creases smaller than a pixel, all but a hundredth of the pixels."""
     height, width = clip.size
-    pixel = _pixels(clip)
-    found = [0.0]  # NaN stays in the largest of a list of arrays, and fails
+    pixel, landed = _pixels(clip), _carried(clip)[..., 2]
+    smooth = torch.tensor([True, *(isinstance(body, Rigid) for body in scene_of(clip).bodies)])
+    found, bent = [0.0], [torch.zeros(1, dtype=torch.float64)]  # NaN stays in the largest of a list, and fails
     for t in range(clip.num_frames - 1):
         land = pixel + clip.flow[t].double().flatten(1).T
         corner = (land - 0.5).floor().long()
@@ -80,6 +85,9 @@ def return_error(clip: Clip) -> float:
         places = [corner + torch.tensor([dx, dy]) for dy in (0, 1) for dx in (0, 1)]
         index = torch.stack([(p[:, 1] * width + p[:, 0]).clamp(0, width * height - 1) for p in places])
         fits &= (after[index] == ids).all(0)
+        around = clip.depth[t + 1, 0].flatten().double()[index]
+        apart = torch.maximum(around.amin(0) - landed[t], landed[t] - around.amax(0))
+        fits &= (apart <= around.amax(0) - around.amin(0) + 1e-4 * landed[t]) | around.isinf().all(0)
         if not bool(fits.any()):
             continue
         back = clip.backward_flow[t].double().flatten(1).T[index[:, fits]]  # [4,n,2]
@@ -87,8 +95,10 @@ def return_error(clip: Clip) -> float:
         weight = torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])[..., None]
         miss = (land[fits] + (weight * back).sum(0) - pixel[fits]).norm(dim=-1)
         spread = (back.amax(0) - back.amin(0)).norm(dim=-1)
-        found.append(float((miss - 2 * spread).max()))
-    return float(np.max(found))
+        beyond, rigid = miss - 2 * spread, smooth[ids[fits]]
+        found.append(float(np.max(beyond[rigid].numpy(), initial=0.0)))
+        bent.append(beyond[~rigid])
+    return float(np.max([*found, np.quantile(torch.cat(bent).numpy(), 0.99)]))
 
 
 def ray_error(clip: Clip) -> float:
