@@ -26,7 +26,7 @@ class Geometry:
     """What rays may hit, at every frame.
 
     Primitives [p]: `kind`, `size` [p,3], `body`, `look`, `pose` [t,p,7] (x, y, z and quaternion x, y, z, w) and
-    its inverse `back`, `reach` [p] m.
+    its inverse `back`, `half` [p,3] m of the box about each.
     Triangles [f]: `corners` [f,3] into `mesh` [t,v,3], whose points are `rest` [v,3] in the body's own axes, `face_body`,
     `face_look`, `face_smooth` [f]. Balls [q]: `balls` [t,q,3], `radius`, `ball_body`, `ball_look`, `ball_rest`."""
 
@@ -36,7 +36,7 @@ class Geometry:
     look: Ints
     pose: Floats
     back: Floats
-    reach: Floats
+    half: Floats
     corners: Ints
     mesh: Floats
     rest: Floats
@@ -94,7 +94,7 @@ def geometry(scene: Scene, run: Run, origin: NDArray[np.float64]) -> Geometry:
         kind=np.array([CODES[type(placed.solid)] for placed, _, _ in prims], np.int32),
         size=np.array([_size(placed.solid) for placed, _, _ in prims], np.float32).reshape(-1, 3),
         body=bodies, look=np.array([look for _, _, look in prims], np.int32), pose=pose, back=back,
-        reach=np.array([np.linalg.norm(half(placed.solid)) for placed, _, _ in prims], np.float32),
+        half=np.array([half(placed.solid) for placed, _, _ in prims], np.float32).reshape(-1, 3),
         corners=np.concatenate([np.zeros((0, 3)), *(face[0] for face in faces)]).astype(np.int32), mesh=mesh.moved, rest=mesh.rest,
         face_body=body_of, face_look=look_of, face_smooth=smooth,
         balls=balls.moved, radius=np.array(radius, np.float32), ball_body=balls.body, ball_look=balls.look, ball_rest=balls.rest,

@@ -78,11 +78,11 @@ def _world(g: Geometry, scene: Scene, run: Run, ground: float) -> tuple[Any, tup
     w.visible, w.cut = (wp.array(array.astype(np.uint8), dtype=wp.uint8) for array in (visible, cut))
     w.kind, w.body, w.look = (wp.array(array, dtype=int) for array in (g.kind, g.body, g.look))
     w.size, w.pose, w.back = wp.array(g.size, dtype=wp.vec3), wp.array(g.pose, dtype=wp.transform), wp.array(g.back, dtype=wp.transform)
-    reach = np.where(visible[:, g.body], g.reach * 1.001 + 1e-4, 0.0).astype(np.float32)
+    reach = np.where(visible[:, g.body], np.linalg.norm(g.half, axis=1) * 1.001 + 1e-4, 0.0).astype(np.float32)
     w.around = wp.array(np.concatenate([g.pose[..., :3], reach[..., None]], -1), dtype=wp.vec4)
     hold: list[Any] = []
     if not w.few:
-        w.tree, boxes = _trees(g.pose[..., :3], reach)
+        w.tree, boxes = _trees(g.pose[..., :3], _extents(g))
         hold += boxes
     if w.faces:
         hold += _mesh(w, g, visible)
@@ -91,7 +91,7 @@ def _world(g: Geometry, scene: Scene, run: Run, ground: float) -> tuple[Any, tup
         w.place, w.radius = wp.array(g.balls, dtype=wp.vec3), wp.array(g.radius, dtype=float)
         w.ball_body, w.ball_look = (wp.array(array, dtype=int) for array in (g.ball_body, g.ball_look))
         w.ball_rest = wp.array(g.ball_rest, dtype=wp.vec3)
-        w.ball_tree, boxes = _trees(g.balls, shown_balls)
+        w.ball_tree, boxes = _trees(g.balls, np.broadcast_to(shown_balls[..., None], g.balls.shape))
         w.around_balls = wp.array(_around(g.balls, float(g.radius.max())), dtype=wp.vec4)
         hold += boxes
     return w, tuple(hold)
@@ -110,11 +110,16 @@ def _mesh(w: Any, g: Geometry, visible: NDArray[np.bool_]) -> list[Any]:
     return meshes
 
 
-def _trees(center: NDArray[np.float32], reach: NDArray[np.float32]) -> tuple[Any, list[Any]]:
+def _extents(g: Geometry) -> NDArray[np.float32]:
+    """Half the size [t,p,3] of the boxes along the world's axes about primitives."""
+    turn = Rotation.from_quat(g.pose[..., 3:].reshape(-1, 4)).as_matrix().reshape(*g.pose.shape[:2], 3, 3)
+    return np.asarray(np.einsum("tpij,pj->tpi", np.abs(turn), g.half) * 1.001 + 1e-4, np.float32)
+
+
+def _trees(center: NDArray[np.float32], half: NDArray[np.float32]) -> tuple[Any, list[Any]]:
     """One tree of boxes for every frame, and what holds them."""
     wp = warp()
-    reach = np.broadcast_to(reach, center.shape[:2])[..., None]
-    trees = [wp.Bvh(wp.array(c - r, dtype=wp.vec3), wp.array(c + r, dtype=wp.vec3)) for c, r in zip(center, reach, strict=True)]
+    trees = [wp.Bvh(wp.array(c - r, dtype=wp.vec3), wp.array(c + r, dtype=wp.vec3)) for c, r in zip(center, half, strict=True)]
     return wp.array([tree.id for tree in trees], dtype=wp.uint64), trees
 
 
