@@ -5,7 +5,7 @@ from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
 from .own import Own, overlaps, read_scene, write_scene
-from .phys4d import Articulated, Category, RigidBodies, Ropes
+from .phys4d import Articulated, Category, Cloths, Inflatables, RigidBodies, Ropes, SoftBodies
 from .physion import PHYSION, Collide, Contain, Dominoes, Drape, Drop, Link, Physion, Roll, Support
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
@@ -14,7 +14,7 @@ from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
-WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes, RigidBodies, Articulated)
+WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes, RigidBodies, Articulated, Cloths, SoftBodies, Inflatables)
 
 __all__ = [
     "KINDS",
@@ -29,6 +29,7 @@ __all__ = [
     "Capsule",
     "Category",
     "Cloth",
+    "Cloths",
     "Compound",
     "Crane",
     "Cylinder",
@@ -48,6 +49,7 @@ __all__ = [
     "Floor",
     "Heater",
     "Hull",
+    "Inflatables",
     "Joint",
     "Key",
     "Light",
@@ -65,6 +67,7 @@ __all__ = [
     "Scene",
     "Sky",
     "Soft",
+    "SoftBodies",
     "SpatialTwins",
     "SpatialWorld",
     "Sphere",

@@ -12,13 +12,14 @@ import math
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from ..bodies import Rigid
+from ..bodies import Rigid, Rope
 from ..matter import half
 from ..scene import Scene
 from ..shapes import pieces
 from .mjcf import child
 
 PUSH = 0.015
+SOFT_SOFTNESS = 0.05  # the same beside cloth, soft bodies and balloons: conjugate gradients get no further in their steps
 SOFTNESS = 1e-3  # share of the free acceleration that contacts let through: what keeps many of them at once solvable
 
 
@@ -37,12 +38,13 @@ def add_pairs(root: Element, scene: Scene, step: float) -> None:
     surfaces = [surface for body in scene.bodies if isinstance(body, Rigid) and not body.ghost for surface in _surfaces(body)]
     if scene.floor is not None:
         surfaces.insert(0, _Surface("/floor", "", "", True, scene.floor.friction, scene.floor.restitution, 0.0))
+    softness = SOFTNESS if all(isinstance(body, Rigid | Rope) for body in scene.bodies) else SOFT_SOFTNESS
     contact = child(root, "contact")
     for k, one in enumerate(surfaces):
         for other in surfaces[k + 1 :]:
             if (one.still and other.still) or one.body == other.body or other.parent == one.body or one.parent == other.body:
                 continue
-            child(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step))
+            child(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step, softness))
 
 
 def _surfaces(body: Rigid) -> list[_Surface]:
@@ -52,7 +54,7 @@ def _surfaces(body: Rigid) -> list[_Surface]:
     return [_Surface(f"{body.name}/{k}", body.name, body.parent, still, friction, restitution, lever) for k, lever in enumerate(levers)]
 
 
-def _law(one: _Surface, other: _Surface, step: float) -> dict[str, str]:
+def _law(one: _Surface, other: _Surface, step: float, softness: float) -> dict[str, str]:
     friction, restitution = math.sqrt(one.friction * other.friction), math.sqrt(one.restitution * other.restitution)
     rolling = max(one.rolling, other.rolling)
     return {
@@ -60,5 +62,5 @@ def _law(one: _Surface, other: _Surface, step: float) -> dict[str, str]:
         "friction": f"{friction!r} {friction!r} {rolling!r} {rolling!r} {rolling!r}",
         "solref": f"{-PUSH * (1 - restitution) / step**2!r} {-(1 + restitution) / step!r}",
         "solreffriction": f"0 {-1 / step!r}",
-        "solimp": f"{1 - SOFTNESS!r} {1 - SOFTNESS!r} 0.001 0.5 2",
+        "solimp": f"{1 - softness!r} {1 - softness!r} 0.001 0.5 2",
     }

@@ -2,7 +2,10 @@
 
 from .articulated import Articulated
 from .base import Category
+from .cloth import Cloths
+from .inflatable import Inflatables
 from .rigid import RigidBodies
 from .rope import Ropes
+from .soft import SoftBodies
 
-__all__ = ["Articulated", "Category", "RigidBodies", "Ropes"]
+__all__ = ["Articulated", "Category", "Cloths", "Inflatables", "RigidBodies", "Ropes", "SoftBodies"]
