@@ -7,7 +7,7 @@ import math
 from ....core.config import part
 from .base import Act, Physion
 from .forms import FLARE, RIM, inside
-from .objects import Props
+from .objects import PUSH, Props
 from .ranges import Draws
 
 VESSELS = ("bowl", "cup", "crate")
@@ -48,11 +48,13 @@ class Contain(Physion):
                 thing, (size, size, size), spot, role="agent" if k == agent else "other", bottom=bottom,
                 mass=draws.real("middle_mass"), restitution=0.1,
             )  # fmt: skip
-        ball = draws.real("probe_size")
-        probe = props.put(
-            "ball", (ball, ball, ball), (-(wide / 2 + ball / 2 + draws.real("distance")), 0.0), bottom=0.01, mass=draws.real("probe_mass")
-        )
-        lift = draws.real("lift") if draws.chance(0.5) else 0.0
-        props.push(probe, (draws.real("speed"), 0.0, lift), draws.among((0.0, 0.0625, 0.125)))
-        text = f"A {form} with things in it stands over a mat, and a ball is {'thrown' if lift else 'pushed'} at it."
+        ball, way, speed = draws.real("probe_size"), draws.real("distance"), draws.real("speed")
+        start = -(wide / 2 + ball / 2 + way)
+        probe = props.put("ball", (ball, ball, ball), (start, 0.0), bottom=0.01, mass=draws.real("probe_mass"))
+        thrown = draws.chance(0.75)
+        time = way / speed + PUSH / 2
+        rise = max(0.0, low + tall / 2 + draws.real("aim") - ball / 2)
+        lift = (rise + 4.9 * time**2) / (time - PUSH / 2) if thrown else 0.0
+        props.push(probe, (speed, 0.0, round(lift, 4)), draws.among((0.0, 0.0625, 0.125)))
+        text = f"A {form} with things in it stands over a mat, and a ball is {'thrown' if thrown else 'pushed'} at it."
         return Act(text, (-0.1, 0.0, 0.3), 1.0, 0.7)
