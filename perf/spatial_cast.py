@@ -38,7 +38,7 @@ from kinema.simulators.spatial.views import camera
 from kinema.simulators.spatial.world import DENSE, SpatialWorld
 from perf.record import record
 
-FRAMES, ROUNDS, CLIPS = 32, 7, 12
+FRAMES, ROUNDS, CLIPS = 32, 5, 6
 BASIC = ("rgb", "depth", "segmentation", "normals")
 SHAPES = (
     Box((0.4, 0.3, 0.25)), Sphere(0.2), Capsule(0.1, 0.3), Cylinder(0.15, 0.3), Box((0.2, 0.2, 0.5)), Sphere(0.12), Cylinder(0.1, 0.5),
