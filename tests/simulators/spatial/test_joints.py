@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import UserError
-from kinema.simulators import Box, Capsule, Compound, Cylinder, Floor, Joint, Key, Piece, Rigid, Scene, Sphere
+from kinema.simulators import Box, Capsule, Cloth, Compound, Cylinder, Floor, Joint, Key, Piece, Rigid, Rope, Scene, Sphere
 from kinema.simulators.spatial.bodies import Body
 from kinema.simulators.spatial.change import Change
 from kinema.simulators.spatial.engine import simulate
@@ -106,9 +106,7 @@ def test_a_row_of_pendulums_passes_the_blow_on() -> None:
         lean = 0.7 if k == 0 else 0.0
         place = (k * (2 * radius + 1e-3) - arm * math.sin(lean), 0.0, 1 - arm * math.cos(lean))
         anchor = (arm * math.sin(lean), 0.0, arm * math.cos(lean))
-        balls.append(
-            Rigid(name=f"b{k}", shape=Sphere(radius), position=place, joint=Joint(anchor=anchor), restitution=1.0, friction=0.0)
-        )
+        balls.append(Rigid(name=f"b{k}", shape=Sphere(radius), position=place, joint=Joint(anchor=anchor), restitution=1.0, friction=0.0))
     found = run(*balls, frames=64, dt=1 / 60)
     speed = np.linalg.norm(found.velocity, axis=2)
     first = found.contacts.time[0]
@@ -133,9 +131,7 @@ def test_a_lever_balances_by_its_arms() -> None:
 def test_a_child_of_a_driven_body_feels_how_it_moves() -> None:
     path = tuple(Key(time=t, position=(0.5 * t * t, 0, 2)) for t in np.linspace(0, 2, 65))  # 1 m/s^2 to the right
     cart = Rigid(name="cart", shape=Box((0.3, 0.2, 0.1)), path=path)
-    rod = Rigid(
-        name="rod", shape=Cylinder(0.02, 0.5), position=(0, 0, 1.75), parent="cart", joint=Joint(anchor=(0, 0, 0.25), damping=0.5)
-    )
+    rod = Rigid(name="rod", shape=Cylinder(0.02, 0.5), position=(0, 0, 1.75), parent="cart", joint=Joint(anchor=(0, 0, 0.25), damping=0.5))
     found = run(cart, rod, frames=65)
     lean = turned(found, 1, (0, 0, 1))[24:32]
     np.testing.assert_allclose((lean[:, 0] / lean[:, 2]).mean(), 1.0 / G, rtol=0.15)  # hangs back by a / g
@@ -173,6 +169,18 @@ def test_what_passes_falls_through_the_floor() -> None:
     found = run(*falling(), change=Change(frame=3, passing=(-1, 1)))
     assert found.position[-1, 1, 2] < -5
     assert found.position[-1, 0, 2] > 0.04
+
+
+@pytest.mark.parametrize("soft", [Rope(name="r", position=(-0.5, 0, 1)), Cloth(name="c", position=(0, 0, 1), count=(7, 7))])
+def test_what_passes_falls_through_what_is_flexible(soft: Body) -> None:
+    bar = Rigid(name="bar", shape=Box((0.1, 1.0, 0.1)), position=(0, 0, 0.8), fixed=True)
+    law = run(soft, bar, frames=13)
+    found = run(soft, bar, frames=13, change=Change(frame=2, passing=(0, 1)))
+    assert law.vertices[-1, :, 2].max() > 0.6
+    assert found.vertices[-1, :, 2].max() < 0.6
+    assert found.vertices[-1, :, 2].min() > -0.05  # the floor still holds it
+    gone = run(soft, bar, frames=13, change=Change(frame=2, vanish=(1,)))
+    assert gone.vertices[-1, :, 2].max() < 0.6
 
 
 def test_another_gravity_from_the_frame_before() -> None:

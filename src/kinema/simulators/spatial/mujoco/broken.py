@@ -14,6 +14,7 @@ from .frames import Frames
 from .kinds import Floats
 
 APART = 1e6  # m: only what overlaps by more than this touches
+COMMON, OWN = 4, 8  # bits of contact that nothing has by nature
 
 
 class Breach:
@@ -48,7 +49,8 @@ class Breach:
         self._gone = change.vanish
         for place in change.vanish:
             for other in (-1, *range(len(self._scene.bodies))):
-                self._part(place, other)
+                self._part_rigid(place, other)
+            self._set(place, 0, 0)
         mujoco.mj_kinematics(self._model, data)
         for place, position in change.moved.items():
             body = self._scene.bodies[place]
@@ -84,15 +86,37 @@ class Breach:
 
     def _part(self, one: int, other: int) -> None:
         """Two bodies of the scene (-1: the floor) touch no more."""
+        self._part_rigid(one, other)
+        bodies = self._scene.bodies
+        flexible = [place for place in (one, other) if place >= 0 and not isinstance(bodies[place], Rigid)]
+        if flexible:
+            self._recoded(flexible[0], other if flexible[0] == one else one)
+
+    def _part_rigid(self, one: int, other: int) -> None:
         model = self._model
         a, b = self._geoms(one), self._geoms(other)
         first, second = model.pair_geom1, model.pair_geom2
         hit = (np.isin(first, a) & np.isin(second, b)) | (np.isin(first, b) & np.isin(second, a))
         model.pair_margin[hit], model.pair_gap[hit] = -APART, APART
-        self._part_flexible(one, other)
 
-    def _part_flexible(self, one: int, other: int) -> None:
-        """The same for bodies that meet by their bits: the one leaves the common bit, all but the other follow it to a new one."""
+    def _recoded(self, place: int, other: int) -> None:
+        """A flexible body, and all but `other` with it, take to a new bit by which they meet (see `Kind`)."""
+        self._set(place, OWN, OWN | COMMON)
+        for k in (-1, *range(len(self._scene.bodies))):
+            if k not in (place, other):
+                self._set(k, COMMON, 0)
+
+    def _set(self, place: int, contype: int, conaffinity: int) -> None:
+        """Add bits to those of a body's geoms and flex; of one that has OWN among them, in their place."""
+        import mujoco
+
+        model = self._model
+        model.body_contype[:], model.body_conaffinity[:] = 15, 15  # bodies are sifted by their geoms
+        flex = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_FLEX, self._scene.bodies[place].name) if place >= 0 else -1
+        for name, where in (("geom", self._geoms(place)), ("flex", np.array([flex] if flex >= 0 else [], int))):
+            for key, bits in (("contype", contype), ("conaffinity", conaffinity)):
+                found = getattr(model, f"{name}_{key}")
+                found[where] = bits if contype in (0, OWN) else found[where] | bits
 
     def _geoms(self, place: int) -> np.ndarray:
         model = self._model
