@@ -115,7 +115,7 @@ def test_over_a_bar_it_does_not_pass_through():
         name="bar", shape=Capsule(0.03, 1.0), position=(0.0, 0.0, 0.8), rotation=(math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0), fixed=True
     )
     body = Rope(name="rope", position=(-0.5, 0.0, 1.0), length=1.0, damping=0.03)
-    found = run(bar, body)
+    found = run(bar, body, seconds=1.0)
     for vertices in found.vertices:
         centre = line(body, vertices)
         near = np.abs(centre[:, 1]) < 0.5
@@ -170,7 +170,7 @@ def test_wrong_ropes_are_refused(fields, said):
 def test_an_explosion_is_reported():
     with pytest.raises(Failed, match="explodes"):
         run(
-            Rope(name="rope", position=(0.0, 0.0, 1.0), rotation=about_y(0.6), start="world", bend=1e9, damping=0.0),
+            Rope(name="rope", position=(0.0, 0.0, 1.0), rotation=about_y(0.6), start="world", bend=1e13, damping=0.0, segments=6),
             floor=None,
             seconds=0.5,
         )
@@ -180,8 +180,9 @@ def test_an_explosion_is_reported():
 def test_every_base_scene_keeps_the_law(base):
     world = Ropes(base=base, complexity="two")
     scene = world.draw(stream("rope", 0, 0), 0)
-    found = simulate(scene, np.arange(20) / 16)
+    found = simulate(scene, np.arange(12) / 16)
     found.check()
-    assert (np.diff(found.energy - found.work) < 0.02 * np.ptp(found.kinetic.sum(1))).all()
-    again = simulate(replace(scene), np.arange(20) / 16)
-    assert found.vertices.tobytes() == again.vertices.tobytes()
+    energy, swing = found.energy - found.work, np.ptp(found.kinetic.sum(1))
+    assert (energy < energy[0] + 0.02 * swing).all()
+    again = simulate(replace(scene), np.arange(4) / 16)
+    assert found.vertices[:4].tobytes() == again.vertices.tobytes()

@@ -21,8 +21,8 @@ from .segments import Drag, Pushed, Segments, ids, names, stiffness
 
 Floats = NDArray[np.float64]
 
-STEP, LEAST = 0.003, 0.0005  # s
-STIFF = f"{2 * STEP} 1"  # contacts and ties, as MuJoCo's time constant in s and damping ratio: thin bodies may not sink in far
+STEP, LOOSE, LEAST = 0.003, 0.001, 0.0005  # s; LOOSE where an end is free: it whips, and strikes at several m/s
+TIE, CONTACT = "0.006 1", "0.006 1.5"  # MuJoCo's time constant in s and damping ratio
 # Without the derivatives of Coriolis forces, which only "implicit" has, a swinging chain gains energy.
 OPTION = {"integrator": "implicit"}
 CABLE = "mujoco.elasticity.cable"
@@ -37,16 +37,18 @@ def _step(body: Rope, scene: Scene) -> float:
     """A step in which neither waves along the rope under tension nor its twists overshoot: forces are explicit, damping is not."""
     part, (bend, twist) = body.length / body.segments, stiffness(body)
     mass = body.density * math.pi * body.radius**2 * part
-    tension = 2 * math.hypot(*scene.gravity) * (mass * body.segments + _load(body, scene))
+    held = all(end is not None and _still(end, scene) for end in (body.start, body.end))
+    # What swings pulls with up to three times its weight; what falls on a rope held at both ends, with several times that.
+    tension = (8 if held else 3) * math.hypot(*scene.gravity) * (mass * body.segments + _load(body, scene, held))
     damping = body.damping * bend / part
     waves = (mass, 16 * damping / part**2, 4 * tension / part + 16 * bend / part**3)
     twists = (mass * body.radius**2 / 2, 4 * damping, 4 * twist / part)
-    return max(LEAST, min(STEP, *((c + math.sqrt(c * c + 8 * k * m)) / (2 * k) for m, c, k in (waves, twists))))
+    longest = LOOSE if body.start is None or body.end is None else STEP
+    return max(LEAST, min(longest, *((c + math.sqrt(c * c + 8 * k * m)) / (2 * k) for m, c, k in (waves, twists))))
 
 
-def _load(body: Rope, scene: Scene) -> float:
+def _load(body: Rope, scene: Scene, held: bool) -> float:
     """The mass in kg of what hangs on its ends; of whatever may fall on it, where both are held."""
-    held = all(end is not None and _still(end, scene) for end in (body.start, body.end))
     bodies = [one for one in scene.bodies if isinstance(one, Rigid) and (held or one.name in (body.start, body.end))]
     moving = [one for one in bodies if not (one.static or one.drive or one.ghost)]
     return sum(volume(one) * one.property_of("density") if one.mass is None else one.mass for one in moving)
@@ -71,7 +73,7 @@ def add(root: Element, world: Element, body: Rope, scene: Scene) -> None:
         mass = body.density * math.pi * body.radius**2 * float(length[k])
         child(
             parent, "geom", name=f"{name}/0", type="capsule", fromto=text((0, 0, 0, length[k], 0, 0)), size=repr(body.radius),
-            mass=repr(mass), friction=f"{body.friction} .005 .0001", contype="2", conaffinity="3", priority="1", solref=STIFF,
+            mass=repr(mass), friction=f"{body.friction} .005 .0001", contype="2", conaffinity="3", priority="1", solref=CONTACT,
         )  # fmt: skip
         child(parent, "plugin", instance=body.name)
         if k + 1 < body.segments:
@@ -141,7 +143,7 @@ def _hang(root: Element, body: Rope, scene: Scene, last: float) -> None:
             raise UserError(f"body {body.name!r}: a rope can hang on the world and on rigid bodies, and {end!r} is neither")
         equality = root.find("equality")
         equality = child(root, "equality") if equality is None else equality
-        tie = child(equality, "connect", body1=name, anchor=text((anchor, 0, 0)), solref=STIFF, solimp="0.95 0.999 0.001")
+        tie = child(equality, "connect", body1=name, anchor=text((anchor, 0, 0)), solref=TIE, solimp="0.95 0.999 0.001")
         if not _still(end, scene):
             tie.set("body2", end)
 
