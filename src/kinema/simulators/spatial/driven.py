@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from ...core.errors import UserError
 from .bodies import Rigid
 from .change import Change
 from .matter import hull
@@ -26,7 +27,9 @@ def told(scene: Scene) -> bool:
 def simulate(scene: Scene, times: Floats, change: Change | None = None) -> Run:
     """The run of a scene in which nothing is free: positions linear and rotations at a constant rate between keys, held before
     the first and after the last; nothing is pushed and no contact is looked for. Velocities are those of the interval that
-    begins at a frame (the last frame: that ends there)."""
+    begins at a frame (the last frame: that ends there). Raises UserError for a change of gravity or of contacts."""
+    if change is not None and (change.gravity is not None or change.passing is not None):
+        raise UserError("in this scene everything moves as it is told: nothing falls another way, or goes through what it would meet")
     frames, bodies = len(times), [body for body in scene.bodies if isinstance(body, Rigid)]
     position, rotation = np.zeros((frames, len(bodies), 3)), np.zeros((frames, len(bodies), 4))
     speed, spin = np.zeros_like(position), np.zeros_like(position)

@@ -15,9 +15,10 @@ from ...core.clip import Clip
 from ...core.config import part
 from ...core.errors import UserError
 from ..pairs import Pairs, Violation, check_pair, effect, seen_enough
-from .bodies import Rigid
+from .bodies import AnyBody, Rigid
 from .boxes import bounds, clear
 from .change import Change
+from .driven import told
 from .engine import simulate
 from .run import Contacts, Run
 from .scene import Scene
@@ -41,15 +42,19 @@ class Filmed:
     def movers(self, frame: int) -> list[int]:
         """Bodies that can move by themselves, and are seen in this frame and the one before."""
         both = np.minimum(self.shown[frame], self.shown[frame - 1]) >= self.least
-        return [n for n, body in enumerate(self.scene.bodies) if both[n] and free(body)]
+        driven = told(self.scene)
+        return [n for n, body in enumerate(self.scene.bodies) if both[n] and free(body, driven)]
 
 
 Draw = Callable[[Filmed, Sequence[int], np.random.Generator], Violation | None]
 
 
-def free(body: Any) -> bool:
-    """Whether a body is rigid and hangs on nothing, so that it can be taken away or put elsewhere."""
-    return isinstance(body, Rigid) and not (body.fixed or body.path or body.joint or body.ghost)
+def free(body: AnyBody, driven: bool) -> bool:
+    """Whether a body is rigid and hangs on nothing, so that it can be taken away or put elsewhere; `driven` bodies can where
+    nothing else moves."""
+    if not isinstance(body, Rigid) or body.fixed or body.joint or body.ghost:
+        return False
+    return driven or not body.path
 
 
 def vanish(film: Filmed, frames: Sequence[int], rng: np.random.Generator) -> Violation | None:
