@@ -6,6 +6,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,7 +107,7 @@ def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_help_of_simulate_names_every_scenario() -> None:
     said = inspect.getdoc(importlib.import_module("kinema.cli.simulate").main) or ""
-    assert set(SCENARIOS) <= set(said.replace(",", " ").replace(".", " ").split())
+    assert set(SCENARIOS) <= set(re.findall(r"[\w-]+", said))
 
 
 def test_a_process_ends_with_one_sentence(tmp_path: Path) -> None:
