@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .flex import Vertices
 
 AIR = 101_325.0  # Pa outside
-RENEWED = 4  # steps after which a skin's compliance is found anew
+RENEWED = 8  # steps after which a skin's compliance is found anew
 PROBE = 100.0  # Pa
 
 
