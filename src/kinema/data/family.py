@@ -7,7 +7,8 @@ from importlib.metadata import version
 from typing import TypeGuard
 
 from ..core.errors import UserError
-from ..simulators import Pairs, SpatialWorld, World
+from ..core.rng import stream
+from ..simulators import Pairs, Particles, SpatialWorld, World
 from ..simulators.spatial.engine import missing
 
 Announce = Callable[[str], None]
@@ -39,12 +40,18 @@ def ready(world: World, announce: Announce | None = None) -> None:
     """Compile what a world's clips need, once, before workers would each do so; `announce` is told what the wait is.
 
     Raises UserError where an engine is not installed."""
-    if not is_spatial(base(world)):
+    own = base(world)
+    if not is_spatial(own):
         return
     try:
         from ..simulators.spatial.cast.device import ready as compile_rays
 
         compile_rays(announce)
+        scene = own.draw(stream(own.name, 0, 0), 0)
+        if any(isinstance(body, Particles) for body in scene.bodies):
+            from ..simulators.spatial.mpm import ready as compile_particles
+
+            compile_particles(announce)
     except ModuleNotFoundError as error:
         raise missing(error) from None
 
