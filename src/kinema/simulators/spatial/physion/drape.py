@@ -24,7 +24,7 @@ class Drape(Physion):
         form = draws.among(("cube", "cylinder"))
         for side in (-1, 1):
             high = round(tall + side * tilt / 2, 4)
-            props.put(form, (STAND, STAND if form == "cylinder" else 0.3, high), (side * gap / 2, 0.0), fixed=True)
+            props.put(form, (STAND, STAND if form == "cylinder" else 0.3, high), (side * gap / 2, 0.0), fixed=True, friction=0.9)
         wide, high = draws.real("target_size"), min(draws.real("target_height"), tall - abs(tilt) / 2 - 0.03)
         room = max(0.0, (gap - STAND - wide) / 2 - 0.02)
         props.put(
@@ -35,7 +35,7 @@ class Drape(Physion):
         top = tall + abs(tilt) / 2 + draws.real("drop")
         cloth = Cloth(
             name=props.name("cloth"), position=(draws.real("cloth_offset"), 0.0, round(top, 4)), size=(size, round(0.7 * size, 4)),
-            count=(ROWS, 12), density=draws.real("cloth_density"), friction=draws.real("friction"), look=props.look("agent"),
+            count=(ROWS, 12), density=draws.real("cloth_density"), friction=0.9, look=props.look("agent"),
         )  # fmt: skip
         extent = max(0.85, 0.8 * top)
         return Act("A cloth falls over two stands.", (0.0, 0.0, 0.7 * top), extent, 0.75, (cloth,), cloth.name)
