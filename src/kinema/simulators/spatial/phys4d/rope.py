@@ -60,9 +60,9 @@ def wrecking(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
             )
         )
     what = {"single": "a box", "two": "a stack of two boxes", "multi": "a wall of boxes"}[complexity]
-    target = (0.1, 0.0, round(0.45 * top, 4))
+    target = (0.0, 0.0, round(0.48 * top, 4))
     text = f"A ball on a rope swings into {what}."
-    return Scene(tuple(bodies), views=styles.views(rng, target, 0.5 * top, "ball"), agent="ball", patient="box0", text=text)
+    return Scene(tuple(bodies), views=styles.views(rng, target, 0.62 * top, "ball"), agent="ball", patient="box0", text=text)
 
 
 def bar(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
