@@ -5,7 +5,7 @@ from .driving import Driving
 from .looks import TEXTURES, Look
 from .materials import MATERIALS
 from .own import Own, overlaps, read_scene, write_scene
-from .phys4d import Articulated, Category, Cloths, Inflatables, RigidBodies, Ropes, SoftBodies
+from .phys4d import Articulated, Category, Cloths, Fluids, Granular, Inflatables, Melting, RigidBodies, Ropes, SoftBodies
 from .physion import PHYSION, Collide, Contain, Dominoes, Drape, Drop, Link, Physion, Roll, Support
 from .run import Failed, Run
 from .scene import Floor, Heater, Light, Push, Scene, Sky, Wind
@@ -14,7 +14,9 @@ from .twins import SPATIAL_VIOLATIONS, SpatialTwins
 from .views import Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 from .world import SpatialWorld
 
-WORLDS: tuple[type[SpatialWorld], ...] = (*PHYSION, Driving, Ropes, RigidBodies, Articulated, Cloths, SoftBodies, Inflatables)
+WORLDS: tuple[type[SpatialWorld], ...] = (
+    *PHYSION, Driving, Ropes, RigidBodies, Articulated, Cloths, SoftBodies, Inflatables, Fluids, Granular, Melting,
+)  # fmt: skip
 
 __all__ = [
     "KINDS",
@@ -47,6 +49,8 @@ __all__ = [
     "Failed",
     "FirstPerson",
     "Floor",
+    "Fluids",
+    "Granular",
     "Heater",
     "Hull",
     "Inflatables",
@@ -54,6 +58,7 @@ __all__ = [
     "Key",
     "Light",
     "Look",
+    "Melting",
     "Orbit",
     "Own",
     "Particles",

@@ -1,7 +1,5 @@
 """Warp kernels: particles that crowd are moved apart."""
-
-from __future__ import annotations
-
+# mypy: ignore-errors
 
 import warp as wp
 

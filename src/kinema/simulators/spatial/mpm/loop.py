@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from ..bodies import Particles
 from ..change import Change
 from ..run import Failed, Run
 from ..scene import Scene
-from .flow import Flow, steps
+from .flow import Flow
 from .heat import Heat
 from .record import Record
 from .solids import Solids
@@ -40,7 +42,7 @@ class _Loop:
             raise UserError("nothing can be made to pass through in a scene with particles")
         self.scene, self.times, self.change = scene, times, change
         gap = float(times[1] - times[0])
-        self.substeps = steps(gap, min(scene.step or STEP, STEP))
+        self.substeps = max(1, math.ceil(gap / min(scene.step or STEP, STEP) - 1e-9))
         self.dt = gap / self.substeps
         self.solids = Solids(scene, self.dt)
         self.flow = Flow(scene, self.solids)
@@ -67,7 +69,7 @@ class _Loop:
                 self.flow.position,
                 self.flow.velocity,
                 self.heat.celsius.copy(),
-                self.flow.elastic() * (1 - self.heat.fluid),
+                self.flow.elastic(self.heat.stress()),
             )
             state, kinetic, work, gravity = self.solids.state, self.solids.kinetic(), self.work + self._driven(), self.flow.gravity
             after = self.flow.peek(self.dt, self.gone) if last or bend else None

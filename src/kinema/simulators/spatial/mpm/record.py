@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ class Record:
         self._count = len(scene.bodies)
         self._matter = [n for n, body in enumerate(scene.bodies) if isinstance(body, Particles)]
         self.mass = solid + np.bincount(owner, mass, self._count)
-        self._rows: list[tuple[NDArray[np.float64], ...]] = []
+        self._rows: list[tuple[NDArray[Any], ...]] = []
         self._vertices: list[NDArray[np.float32]] = []
 
     def note(

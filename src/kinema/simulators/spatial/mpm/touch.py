@@ -104,6 +104,10 @@ class Touches:
             return Contacts.none()
         pairs, rows = zip(*self._rows, strict=True)
         return Contacts(
-            time=np.array([row.time for row in rows]), duration=np.array([row.duration for row in rows]), bodies=np.array(pairs, np.int64),
-            point=np.array([row.point for row in rows]), normal=np.array([row.normal for row in rows]), impulse=np.array([row.impulse for row in rows]),
-        )  # fmt: skip
+            time=np.array([row.time for row in rows]),
+            duration=np.array([row.duration for row in rows]),
+            bodies=np.array(pairs, np.int64),
+            point=np.array([row.point for row in rows]),
+            normal=np.array([row.normal for row in rows]),
+            impulse=np.array([row.impulse for row in rows]),
+        )

@@ -3,9 +3,12 @@
 from .articulated import Articulated
 from .base import Category
 from .cloth import Cloths
+from .fluid import Fluids
+from .granular import Granular
 from .inflatable import Inflatables
+from .melting import Melting
 from .rigid import RigidBodies
 from .rope import Ropes
 from .soft import SoftBodies
 
-__all__ = ["Articulated", "Category", "Cloths", "Inflatables", "RigidBodies", "Ropes", "SoftBodies"]
+__all__ = ["Articulated", "Category", "Cloths", "Fluids", "Granular", "Inflatables", "Melting", "RigidBodies", "Ropes", "SoftBodies"]
