@@ -47,7 +47,7 @@ def dam(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene
     size = (round(0.7 * width, 4), 0.43, round(height, 4))
     water = _fluid(rng, draw, "water", size, (round(0.35 * width - 0.44, 4), 0.0, round(WALL + height / 2 + 0.008, 4)))
     posts = {"single": [], "two": [0.0], "multi": [-0.13, 0.0, 0.13]}[complexity]
-    bodies: list[AnyBody] = [tray(rng, (0.9, 0.45, 0.12), "basin"), water]
+    bodies: list[AnyBody] = [tray(rng, (0.9, 0.45, 0.16), "basin"), water]
     for k, across in enumerate(posts):
         tall = round(float(rng.uniform(0.2, 0.35)), 4)
         shape = Box((0.08, 0.08, tall)) if rng.random() < 0.5 else Cylinder(0.045, tall)
