@@ -19,12 +19,7 @@ RESULTS = Path(__file__).with_name("results.jsonl")
 
 def record(name: str, rows: list[dict[str, Any]], note: str) -> None:
     """Print `rows` (which share their keys) and append them with date, commit and machine."""
-    table = Table(title=name, caption=note, title_justify="left", caption_justify="left")
-    for key in rows[0]:
-        table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right")
-    for row in rows:
-        table.add_row(*(value if isinstance(value, str) else f"{value:.4g}" for value in row.values()))
-    Console(width=120).print(table)
+    show(name, rows, note)
     entry = {
         "name": name,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
@@ -37,6 +32,16 @@ def record(name: str, rows: list[dict[str, Any]], note: str) -> None:
     }
     with RESULTS.open("a") as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def show(name: str, rows: list[dict[str, Any]], note: str) -> None:
+    """Print `rows`, which share their keys."""
+    table = Table(title=name, caption=note, title_justify="left", caption_justify="left")
+    for key in rows[0]:
+        table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else f"{value:.4g}" for value in row.values()))
+    Console(width=120).print(table)
 
 
 def _git(*words: str) -> str:

@@ -100,7 +100,7 @@ def newtons(scene: Scene, run: Run, size: int) -> Callable[[], Any]:
 
     builder = newton.ModelBuilder()
     builder.add_ground_plane()
-    for shape in SHAPES:
+    for shape in (body.shape for body in scene.bodies if isinstance(body, Rigid)):
         body = builder.add_body(mass=1.0)
         if isinstance(shape, Box):
             builder.add_shape_box(body, hx=shape.size[0] / 2, hy=shape.size[1] / 2, hz=shape.size[2] / 2)
@@ -109,6 +109,7 @@ def newtons(scene: Scene, run: Run, size: int) -> Callable[[], Any]:
         elif isinstance(shape, Capsule):
             builder.add_shape_capsule(body, radius=shape.radius, half_height=shape.length / 2)
         else:
+            assert isinstance(shape, Cylinder)
             builder.add_shape_cylinder(body, radius=shape.radius, half_height=shape.length / 2)
     model = builder.finalize(device=device())
     state = model.state()
