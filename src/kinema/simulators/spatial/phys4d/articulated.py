@@ -49,6 +49,7 @@ def cradle(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
     angle, top = math.radians(0.8 * draw.draw(rng, "articulated.angle")), round(length + radius + 0.12, 4)
     pitch, half = 2 * radius + 0.001, 0.5 * (count - 1) * (2 * radius + 0.001)
     lifted = int(rng.integers(1, 3)) if count == 5 else 1
+    angle = angle if lifted == 1 else min(angle, 0.9)  # steeper, one ball's rod would pass through the other
     shape = Compound(
         (Piece(Sphere(radius)), Piece(Cylinder(0.005, round(length - radius, 4)), position=(0.0, 0.0, round((length + radius) / 2, 4))))
     )

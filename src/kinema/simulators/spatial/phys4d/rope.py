@@ -16,6 +16,8 @@ from ..shapes import Box, Capsule, Compound, Cylinder, Piece, Quaternion, Sphere
 from .base import Base, Category, Complexity
 from .ranges import Ranges
 
+KNOB = 0.06  # m, the radius of a post's knob
+
 
 def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A load swings on a rope; into another that hangs at rest (two); into a row of them (multi)."""
@@ -24,9 +26,10 @@ def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
     top = length + 2 * size + 0.15
     half = size * (count - 1)
     bodies: list[AnyBody] = [gallows(rng, top, half + 0.15)]
+    load, bounce = draw.draw(rng, "rope.load"), draw.draw(rng, "rigid.restitution")
     for k in range(count):
         place = (round(2.02 * size * k - half, 4), 0.0, round(top, 4))
-        bodies += hung(rng, draw, f"{k}" if count > 1 else "", place, length, math.pi / 2 + (angle if k == 0 else 0.0), size)
+        bodies += hung(rng, draw, f"{k}" if count > 1 else "", place, length, math.pi / 2 + (angle if k == 0 else 0.0), size, load, bounce)
     agent, patient = ("ball0", "ball1") if count > 1 else (None, None)
     text = {
         "single": "A ball swings on a rope.",
@@ -41,7 +44,9 @@ def wrecking(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
     """A wrecking ball on a rope swings into one box, a stack of two, or a wall."""
     size, angle, length = draw.draw(rng, "rope.size"), math.radians(draw.draw(rng, "rope.angle")), 0.7 * draw.draw(rng, "rope.length")
     top = round(length + 2 * size + 0.06, 4)
-    bodies: list[AnyBody] = [gallows(rng, top, 0.2), *hung(rng, draw, "", (0.0, 0.0, top), length, math.pi / 2 + angle, size)]
+    load, bounce = draw.draw(rng, "rope.load"), draw.draw(rng, "rigid.restitution")
+    ball = hung(rng, draw, "", (0.0, 0.0, top), length, math.pi / 2 + angle, size, load, bounce)
+    bodies: list[AnyBody] = [gallows(rng, top, 0.2), *ball]
     edge = 0.18
     rows = {"single": (1, 1), "two": (1, 2), "multi": (3, 3)}[complexity]
     density, friction = 0.3 * draw.draw(rng, "rigid.density"), draw.draw(rng, "rigid.friction")
@@ -70,13 +75,13 @@ def bar(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene
     height = round(0.35 + 0.6 * draw.draw(rng, "rope.height"), 4)
     bodies: list[AnyBody] = [goal(rng, "bar", height, 0.45, draw.draw(rng, "rope.friction"))]
     count = {"single": 1, "two": 2, "multi": 3}[complexity]
+    turn = rng.uniform(-0.3, 0.3)
     for k in range(count):
         length, above = draw.draw(rng, "rope.length"), draw.draw(rng, "rope.height") * 0.5
         across = (k - (count - 1) / 2) * 0.22
         start = (round(-length * rng.uniform(0.45, 0.55), 4), round(across, 4), round(height + 0.03 + above, 4))
-        bodies.append(
-            rope(rng, draw, f"rope{k}" if count > 1 else "rope", start, length, rotation=about_z(rng.uniform(-0.3, 0.3)), segments=28)
-        )
+        along = about_z(turn + (rng.uniform(-0.04, 0.04) if count > 1 else 0.0))
+        bodies.append(rope(rng, draw, f"rope{k}" if count > 1 else "rope", start, length, rotation=along, segments=28))
     text = {"single": "A rope falls over a bar.", "two": "Two ropes fall over a bar.", "multi": "Three ropes fall over a bar."}
     target = (0.0, 0.0, round(0.6 * height, 4))
     return Scene(tuple(bodies), views=styles.views(rng, target, 0.55), agent=bodies[1].name, patient="bar", text=text[complexity])
@@ -89,7 +94,7 @@ def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
     turn = math.radians(draw.draw(rng, "rope.angle")) if complexity == "single" else 0.0
     swung = (round(math.cos(turn / 2), 6), round(math.sin(turn / 2), 6), 0.0, 0.0)
     line = rope(rng, draw, "rope", (-span / 2, 0.0, height), length, span, swung, "left post", "right post", 28)
-    bodies: list[AnyBody] = [*(post(rng, name, side * span / 2, height) for name, side in (("left post", -1), ("right post", 1))), line]
+    bodies: list[AnyBody] = [*(post(rng, name, side * (span / 2 + KNOB), height) for name, side in (("left post", -1), ("right post", 1))), line]
     count = {"single": 0, "two": 1, "multi": 3}[complexity]
     density = 0.4 * draw.draw(rng, "rope.load")
     for k in range(count):
@@ -125,11 +130,14 @@ def swing(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
             look=styles.look(rng),
         )
     )
-    density = draw.draw(rng, "rope.load")
+    density, multi = draw.draw(rng, "rope.load"), complexity == "multi"
     for k in range({"single": 0, "two": 1, "multi": 3}[complexity]):
-        size = round(0.6 * draw.draw(rng, "rope.size"), 4)
+        size, widest = draw.draw(rng, "rope.size"), (length - 0.14) / 4.2
+        size = round(min(0.4 * size, 0.06, widest) if multi else 0.6 * size, 4)
         name, shape = (f"ball{k}", Sphere(size)) if k % 2 == 0 else (f"box{k}", Box((2 * size, 2 * size, 2 * size)))
-        spot = place + np.array([rng.uniform(-0.06, 0.06), rng.uniform(-0.08, 0.08), 0.15 + 0.22 * k])
+        # Two side by side and one above: all between the ropes, below what they hang on.
+        across, up = ((0.07, size + 0.05), (-0.07, size + 0.05), (0.0, length - 0.07 - size))[k] if multi else (rng.uniform(-0.04, 0.04), 0.15)
+        spot = place + np.array([rng.uniform(-0.05, 0.05), across, up])
         bodies.append(
             Rigid(name=name, shape=shape, position=styles.vector(spot), density=density, friction=friction, look=styles.look(rng))
         )
@@ -153,14 +161,17 @@ def rope(
     )  # fmt: skip
 
 
-def hung(rng: np.random.Generator, draw: Ranges, mark: str, place: Vector, length: float, pitch: float, size: float) -> list[AnyBody]:
-    """A rope from the gallows at `place`, straight, `pitch` rad below x, with a ball of radius `size` on it."""
+def hung(
+    rng: np.random.Generator, draw: Ranges, mark: str, place: Vector, length: float, pitch: float, size: float, load: float, bounce: float
+) -> list[AnyBody]:  # fmt: skip
+    """A rope from the gallows at `place`, straight, `pitch` rad below x, with a ball of radius `size`, density `load` and
+    restitution `bounce` on it."""
     turn = about_y(pitch)
     ahead = np.array([math.cos(pitch), 0.0, -math.sin(pitch)])
     line = rope(rng, draw, f"rope{mark}", place, length, None, turn, "gallows", f"ball{mark}", 20)
     ball = Rigid(
         name=f"ball{mark}", shape=Sphere(size), position=styles.vector(np.array(place) + ahead * (length + size)), rotation=turn,
-        density=draw.draw(rng, "rope.load"), restitution=draw.draw(rng, "rigid.restitution"), look=styles.look(rng),
+        density=load, restitution=bounce, look=styles.look(rng),
     )  # fmt: skip
     return [line, ball]
 
@@ -189,8 +200,8 @@ def goal(rng: np.random.Generator, name: str, height: float, half: float, fricti
 
 
 def post(rng: np.random.Generator, name: str, x: float, height: float) -> Rigid:
-    """A post with a knob at its top, on which a rope hangs."""
-    parts = (Piece(Cylinder(0.04, height), position=(0.0, 0.0, height / 2)), Piece(Sphere(0.06), position=(0.0, 0.0, height)))
+    """A post with a knob at its top, at whose side a rope hangs."""
+    parts = (Piece(Cylinder(0.03, height), position=(0.0, 0.0, height / 2)), Piece(Sphere(KNOB), position=(0.0, 0.0, height)))
     return Rigid(name=name, shape=Compound(parts), position=(round(x, 4), 0.0, 0.0), fixed=True, look=styles.look(rng))
 
 
