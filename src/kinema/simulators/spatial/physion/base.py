@@ -18,6 +18,7 @@ from ..scene import Scene
 from ..shapes import Vector
 from ..views import Still
 from ..world import SpatialWorld
+from .framing import fitted, outline
 from .objects import Props
 from .ranges import Draws
 
@@ -27,15 +28,27 @@ OCCLUDERS = ("cylinder", "cube", "pentagon", "cone")
 
 
 class Act(NamedTuple):
-    """What a scenario plays: the caption's opening, where cameras look, how far it reaches to each side of there and how far
-    towards the cameras and away from them, in m; bodies that are not rigid; who is agent where it is not rigid."""
+    """What a scenario plays: the caption's opening; how far from x = 0 it reaches along y, in m; places beside the bodies that
+    cameras must show; whether the patient is as wide as the scene, so that cameras need not show all of it; bodies that are not
+    rigid; who is agent where it is not rigid; how far the first camera is turned about the vertical and how far down all cameras
+    look at least, in degrees."""
 
     text: str
-    target: Vector
-    extent: float
     clear: float
+    places: tuple[Vector, ...] = ()
+    wide: bool = False
     others: tuple[AnyBody, ...] = ()
     agent: str | None = None
+    turn: float = 0.0
+    rise: float = 10.0
+
+
+class Stage(NamedTuple):
+    """Where a scenario plays: its middle on the floor, and half its width along x, in m."""
+
+    x: float
+    y: float
+    half: float
 
 
 @part
@@ -83,32 +96,37 @@ class Physion(SpatialWorld):
         act = self.act(draws, props)
         floor, light, sky = styles.surroundings(own)
         agent = act.agent or props.roles["agent"]
-        views = styles.views(own, act.target, round(act.extent / 1.3, 4))
-        self._distract(draws, props, act)
+        shown = [body for body in (*props.bodies, *act.others) if not (act.wide and body.name == props.roles["patient"])]
+        points = np.concatenate([outline(shown), np.array(act.places).reshape(-1, 3)])
+        low, high = points.min(0), points.max(0)
+        stage = Stage(float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2, float(high[0] - low[0]) / 2)
+        drawn = styles.views(own, (stage.x, stage.y, 0.0), stage.half)
+        views = tuple(fitted(view, points, act.turn if k == 0 else 0.0, act.rise) for k, view in enumerate(drawn))
+        self._distract(draws, props, act, stage)
         first = views[0]
         assert isinstance(first, Still)
-        self._occlude(draws, props, act, first)
+        self._occlude(draws, props, act, stage, first)
         return Scene(
             (*props.bodies, *act.others), floor=floor, light=light, sky=sky, views=views, pushes=tuple(props.pushes),
             agent=agent, patient=props.roles["patient"], text=act.text, tags={"scenario": self.name, "subset": self.subset},
         )  # fmt: skip
 
-    def _distract(self, draws: Draws, props: Props, act: Act) -> None:
+    def _distract(self, draws: Draws, props: Props, act: Act, stage: Stage) -> None:
         """Bodies behind what happens, one to the left and one to the right."""
         for side in draws.rng.permutation([-1, 1])[: draws.rng.integers(0, self.distractors + 1)]:
             wide = draws.real("distractor_size")
-            x = act.target[0] + int(side) * act.extent * draws.rng.uniform(0.35, 0.9)
-            y = act.target[1] + act.clear + wide + draws.rng.uniform(0.0, 0.4) * act.extent
+            x = stage.x + int(side) * stage.half * draws.rng.uniform(0.35, 0.9)
+            y = stage.y + act.clear + wide + draws.rng.uniform(0.0, 0.4) * stage.half
             props.put(draws.among(DISTRACTORS), (wide, wide, round(wide * draws.rng.uniform(0.8, 1.6), 4)), (x, y), density=300.0)
 
-    def _occlude(self, draws: Draws, props: Props, act: Act, first: Still) -> None:
+    def _occlude(self, draws: Draws, props: Props, act: Act, stage: Stage, first: Still) -> None:
         """Bodies before what happens, none in the line from the first camera to the agent or the patient."""
         eye = np.array(first.eye[:2])
         seen = [np.array(body.position[:2]) for body in (*props.bodies, *act.others) if body.name in (act.agent, *props.roles.values())]
         for side in draws.rng.permutation([-1, 1])[: draws.rng.integers(0, self.occluders + 1)]:
             wide = draws.real("occluder_size")
-            y = act.target[1] - act.clear - wide - draws.rng.uniform(0.0, 0.2) * act.extent
-            for x in act.target[0] + int(side) * act.extent * np.linspace(0.3, 1.0, 8):
+            y = stage.y - act.clear - wide - draws.rng.uniform(0.0, 0.2) * stage.half
+            for x in stage.x + int(side) * stage.half * np.linspace(0.3, 1.0, 8):
                 spot = np.array([x, y])
                 if all(_beside(spot, eye, point) > 1.2 * wide for point in seen):
                     props.put(draws.among(OCCLUDERS), (wide, wide, round(1.6 * wide, 4)), (float(x), float(y)), density=300.0)

@@ -34,4 +34,4 @@ class Collide(Physion):
         lift = draws.real("lift") if thrown else 0.0
         props.push(agent, (speed * math.cos(angle), speed * math.sin(angle), lift), draws.among((0.0, 0.0625, 0.125)))
         verb = "thrown" if thrown else "pushed"
-        return Act(f"The {form} is {verb} towards what stands on the floor.", (0.1, 0.0, 0.25), 0.5 * way + 0.4, 0.75)
+        return Act(f"The {form} is {verb} towards what stands on the floor.", 0.75)

@@ -37,11 +37,12 @@ class Contain(Physion):
         reach = ring + (0.71 if thing == "cube" else 0.5)
         room = inside((wide, wide, tall), FLARE if form == "bowl" else 0.0)
         size = round(min(draws.real("middle_size"), 0.97 * room / reach), 4)
-        agent = int(draws.rng.integers(number))
-        angle = 0.0 if thing == "cube" else float(draws.rng.uniform(0, 2 * math.pi))
+        agent = number - 1  # on top where there are two layers, and in front: a vessel's wall hides the others
+        side = min(number, 3)
+        front = -math.pi / 2 + (0.0 if thing == "cube" else float(draws.rng.uniform(-0.4, 0.4)))
         for k in range(number):  # up to three side by side, the rest on top of them
             layer, place = divmod(k, 3)
-            turn = angle + 2 * math.pi * place / min(number, 3)
+            turn = front + 2 * math.pi * (place - agent % 3) / side
             spot = (ring * size * math.cos(turn), ring * size * math.sin(turn))
             bottom = low + 0.002 + RIM * wide + layer * 1.01 * size
             props.put(
@@ -57,4 +58,4 @@ class Contain(Physion):
         lift = (rise + 4.9 * time**2) / (time - PUSH / 2) if thrown else 0.0
         props.push(probe, (speed, 0.0, round(lift, 4)), draws.among((0.0, 0.0625, 0.125)))
         text = f"A {form} with things in it stands over a mat, and a ball is {'thrown' if thrown else 'pushed'} at it."
-        return Act(text, (-0.1, 0.0, 0.3), 1.0, 0.7)
+        return Act(text, 0.7, ((0.5, -0.2, 0.0), (0.5, 0.2, 0.0)), wide=True, rise=22.0)

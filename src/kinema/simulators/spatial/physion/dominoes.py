@@ -37,8 +37,8 @@ class Dominoes(Physion):
         props.mat((0.5, 0.8), (end, 0.0))
         speed = draws.real("push")
         props.push(first, (speed, 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)), spin=(0.0, mass * speed * 0.3 * size[2], 0.0))
-        middle = ((end + 0.1) / 2, 0.0, 0.25)
-        return Act("A row of dominoes stands before a mat, and the first is pushed.", middle, max(0.75, (end + 0.55) / 2), 0.55)
+        turn = round(float(draws.rng.uniform(15, 40)), 2)  # towards the mat: from straight aside dominoes are slivers
+        return Act("A row of dominoes stands before a mat, and the first is pushed.", 0.55, turn=turn)
 
     def _gap(self, draws: Draws, spacing: float, jitter: float) -> float:
         return max(CLOSEST, spacing * (1 + float(draws.rng.uniform(-1, 1)) * jitter))

@@ -37,5 +37,5 @@ class Drape(Physion):
             name=props.name("cloth"), position=(draws.real("cloth_offset"), 0.0, round(top, 4)), size=(size, round(0.7 * size, 4)),
             count=(ROWS, 12), density=draws.real("cloth_density"), friction=0.9, look=props.look("agent"),
         )  # fmt: skip
-        extent = max(0.85, 0.8 * top)
-        return Act("A cloth falls over two stands.", (0.0, 0.0, 0.7 * top), extent, 0.75, (cloth,), cloth.name)
+        # The cloth is flat at first: a sliver from aside.
+        return Act("A cloth falls over two stands.", 0.75, others=(cloth,), agent=cloth.name, rise=25.0)

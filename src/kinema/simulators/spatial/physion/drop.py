@@ -33,5 +33,4 @@ class Drop(Physion):
             form, (size, size, round(thick, 4)), (far * math.cos(way), far * math.sin(way)), role="agent", center=max(high, tall + size),
             rotation=turn, mass=draws.real("mass"),
         )  # fmt: skip
-        extent = 0.5 * (max(high, tall + size) + size) + 0.15
-        return Act(f"A {form} falls.", (0.0, 0.0, extent - 0.15), extent, 0.9)
+        return Act(f"A {form} falls.", 0.9, rise=17.0)

@@ -27,11 +27,11 @@ class Roll(Physion):
         kind = draws.among(("ramp", "ramp", "ledge", "floor"))
         size, form, friction = draws.real("size"), draws.among(AGENTS), draws.real("friction")
         if kind == "ramp":
-            length, text = self._ramp(draws, props, form, size, friction), f"A {form} is let go on a ramp."
-        elif kind == "ledge":
-            length, text = self._pushed(draws, props, form, size, friction, ledge=True), f"A {form} is pushed towards a ledge."
+            text = f"A {form} is let go on a ramp."
+            self._ramp(draws, props, form, size, friction)
         else:
-            length, text = self._pushed(draws, props, form, size, friction, ledge=False), f"A {form} is pushed along the floor."
+            text = f"A {form} is pushed {'towards a ledge' if kind == 'ledge' else 'along the floor'}."
+            self._pushed(draws, props, form, size, friction, ledge=kind == "ledge")
         way, wide = draws.real("distance"), draws.real("target_size")
         if draws.chance(0.5):
             props.mat((0.4, 0.6), (way + 0.2, 0.0))
@@ -40,11 +40,10 @@ class Roll(Physion):
             kind = draws.among(TARGETS)
             tall = round(0.5 * wide, 4) if kind == "bowl" else wide
             props.put(kind, (wide, wide, tall), (way + wide / 2, y), role="patient", mass=2.0)
-        middle = 0.5 * (way + 0.3 - length)
-        return Act(text, (middle, 0.0, 0.25), max(0.85, 0.5 * (way + 0.5 + length)), 0.65)
+        return Act(text, 0.65)
 
-    def _ramp(self, draws: Draws, props: Props, form: str, size: float, friction: float) -> float:
-        """A ramp that ends at x = 0 and the agent on its upper end; the ramp's length."""
+    def _ramp(self, draws: Draws, props: Props, form: str, size: float, friction: float) -> None:
+        """A ramp that ends at x = 0 and the agent on its upper end."""
         length, wide, tall = draws.real("ramp_length"), draws.real("ramp_width"), draws.real("ramp_height")
         props.put("ramp", (length, wide, tall), (-length / 2, 0.0), fixed=True, friction=friction, restitution=0.1)
         slope = math.atan2(tall, length)
@@ -56,10 +55,9 @@ class Roll(Physion):
             form, full, spot, role="agent", center=z + (high + 5e-4) * math.cos(slope), rotation=rotation, mass=draws.real("mass"),
             friction=friction, restitution=0.1,
         )  # fmt: skip
-        return length
 
-    def _pushed(self, draws: Draws, props: Props, form: str, size: float, friction: float, ledge: bool) -> float:
-        """The agent on a ledge that ends at x = 0, or on the floor, and its push; how far it has to go."""
+    def _pushed(self, draws: Draws, props: Props, form: str, size: float, friction: float, ledge: bool) -> None:
+        """The agent on a ledge that ends at x = 0, or on the floor as far from there, and its push."""
         length, tall = draws.real("ledge_length"), 0.0
         if ledge:
             tall = draws.real("ledge_height")
@@ -71,7 +69,6 @@ class Roll(Physion):
         )  # fmt: skip
         speed, angle = draws.real("speed"), math.radians(draws.real("angle"))
         props.push(agent, (speed * math.cos(angle), speed * math.sin(angle), 0.0))
-        return length
 
 
 def _pose(form: str, size: float, slope: float) -> tuple[tuple[float, float, float], float, Quaternion]:

@@ -39,5 +39,5 @@ class Support(Physion):
         start = -(draws.real("distance") + width / 2 + ball / 2 + 0.05)
         probe = props.put("ball", (ball, ball, ball), (start, 0.0), bottom=0.01, mass=draws.real("probe_mass"))
         props.push(probe, (draws.real("speed"), 0.0, 0.0), draws.among((0.0, 0.0625, 0.125)))
-        extent = max(1.0, 0.62 * (top + wide))
-        return Act("A tower stands on a mat, and a ball is pushed at it.", (-0.1, 0.0, 0.45 * (top + wide)), extent, 0.75)
+        text = "A tower stands on a mat, and a ball is pushed at it."
+        return Act(text, 0.75, ((0.6, -0.3, 0.0), (0.6, 0.3, 0.0)), wide=True)
