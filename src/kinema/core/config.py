@@ -83,6 +83,8 @@ def _as(hint: Any, value: Any, where: str) -> Any:
     """`value` as `hint`: JSON has no floats without a point and no tuples of one kind."""
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if type(value) is hint:
+        return value  # typeguard takes its time
     try:
         return typeguard.check_type(value, hint, collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS)
     except typeguard.TypeCheckError:

@@ -31,7 +31,7 @@ class Recorder:
         """Take down the contacts of step `step`, whose forces are known."""
         if touch is None:
             return
-        self._rows.append((step, touch, data.efc_force[touch.rows[touch.held]]))
+        self._rows.append((step, touch, data.efc_force.take(touch.held_rows)))
         first, self._last = self._last, (step // self._substeps, touch)
         new = first[0] != self._last[0] or first[1] is not touch
         found = data.contact if new else None  # only where bodies first touch counts; MuJoCo writes over its memory
@@ -41,15 +41,17 @@ class Recorder:
         """All of them."""
         if not self._rows:
             return Contacts.none()
-        pairs = {id(touch): self._pairs(touch) for _, touch, _ in self._rows}
+        touches = {id(touch): touch for _, touch, _ in self._rows}
+        pairs = {key: self._pairs(touch) for key, touch in touches.items()}
         counts = [len(touch.rows) for _, touch, _ in self._rows]
+        starts = np.cumsum([0, *counts])
         step = np.repeat([row[0] for row in self._rows], counts)
         pair = np.concatenate([pairs[id(touch)] for _, touch, _ in self._rows])
-        force = np.concatenate([_spread(touch, force) for _, touch, force in self._rows])
-        nowhere = [np.zeros((count, 3)) for count in counts]
-        point, normal = (
-            np.concatenate([none if spot is None else spot[k] for spot, none in zip(self._spots, nowhere, strict=True)]) for k in (0, 1)
-        )
+        force, point, normal = np.zeros(starts[-1]), np.zeros((starts[-1], 3)), np.zeros((starts[-1], 3))
+        held = [touch.held + start for (_, touch, _), start in zip(self._rows, starts.tolist(), strict=False)]
+        force[np.concatenate(held)] = np.concatenate([row[2] for row in self._rows])  # no row: a flex's passive contact
+        seen = np.repeat([spot is not None for spot in self._spots], counts)
+        point[seen], normal[seen] = (np.concatenate([spot[k] for spot in self._spots if spot is not None]) for k in (0, 1))
         swap = pair[:, 0] > pair[:, 1]
         pair, normal = np.sort(pair, 1), np.where(swap[:, None], -normal, normal)
         keep = (pair[:, 0] != pair[:, 1]) & (pair[:, 0] != NOBODY)
@@ -61,13 +63,6 @@ class Recorder:
             return pair
         soft = touch.flex >= 0
         return np.where(soft.any(1)[:, None], np.where(soft, self._flexes[touch.flex], self._geoms[touch.geom]), pair)
-
-
-def _spread(touch: Touch, force: Floats) -> Floats:
-    """Forces of all contacts; those without a row are a flex's passive contacts."""
-    found = np.zeros(len(touch.rows))
-    found[touch.held] = force
-    return found
 
 
 def _together(step: Ints, pair: Ints, point: Any, normal: Any, force: Any, substeps: int, length: float) -> Contacts:

@@ -11,6 +11,7 @@ at which they met.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ class Impacts:
     def __init__(self, model: Any) -> None:
         self._model, self._step = model, model.opt.timestep
         self._calm = max(CALM, 2.5 * self._step * float(np.linalg.norm(model.opt.gravity)))
+        self._trees, self._dofs = model.ntree + 1, model.dof_treeid.copy()  # the last tree: what stands still
+        self._fall = float(np.linalg.norm(model.opt.gravity))
+        self._stops: tuple[Touch | None, Any] = (None, 0.0)  # by how much the lift of a set of contacts fell short of its first guess
         self.late: Floats | None = None  # per dof, how long ago what it is part of met something [s]
 
     def solve(self, data: Any, touch: Touch | None) -> None:
@@ -46,45 +50,66 @@ class Impacts:
             mujoco.mj_fwdConstraint(model, data)
             return
         aref, wanted = data.efc_aref, self._wanted(data, touch)
-        lift = _lift(aref, touch)
-        moving = len(lift) > 0 and lift.max() * self._step > SLIP * 0.5
-        aref[touch.first] = wanted - lift if moving else wanted
+        guess = _lift(aref, touch)
+        if max(guess.tolist()) * self._step <= SLIP * 0.5:
+            aref[touch.first] = wanted
+            mujoco.mj_fwdConstraint(model, data)
+            return
+        stop = self._stops[1] if touch is self._stops[0] else touch.stop * self._fall
+        lift = np.maximum(guess - stop, 0.0)
+        aref[touch.first] = wanted - lift
         mujoco.mj_fwdConstraint(model, data)
-        if moving:
-            self._agree(data, touch, wanted, lift)
+        self._stops = (touch, guess - self._agree(data, touch, wanted, lift))
 
     def ask(self, data: Any, touch: Touch | None) -> None:
         """Set `aref` before MuJoCo solves a step by itself; the lift is that of what slides on the flat."""
         if touch is not None and len(touch.first):
-            stop = (touch.friction**2).max(0, initial=0.0) * np.linalg.norm(self._model.opt.gravity)
-            data.efc_aref[touch.first] = self._wanted(data, touch) - np.maximum(_lift(data.efc_aref, touch) - stop, 0.0)
+            lift = _lift(data.efc_aref, touch) - touch.stop * self._fall
+            data.efc_aref[touch.first] = self._wanted(data, touch) - np.maximum(lift, 0.0)
 
     def _wanted(self, data: Any, touch: Touch) -> Any:
-        speed, overlap = data.efc_vel[touch.first], data.efc_pos[touch.first]
+        speed, overlap = data.efc_vel.take(touch.first), data.efc_pos.take(touch.first)
         after = np.minimum(overlap * (-PUSH / self._step), PUSH_SPEED)
-        if speed.min() < -self._calm:
+        if min(speed.tolist()) < -self._calm:
             hits = np.flatnonzero(speed < -self._calm)
             after[hits] = self._rebound(data, touch, hits, speed[hits], overlap[hits])
-        return (after - speed) * (1 / self._step)
+        after -= speed
+        after *= 1 / self._step
+        return after
 
     def _rebound(self, data: Any, touch: Touch, hits: Any, speed: Any, overlap: Any) -> Any:
         """Speeds at the step's end of those who met shortly before, and how long before."""
         import mujoco
 
         ago, fall = np.minimum(overlap / speed, self._step), np.empty(data.nefc)
-        trees = np.full(self._model.ntree + 1, np.inf)  # the last: what stands still
-        np.minimum.at(trees, touch.trees[hits], ago[:, None])
-        for _ in range(4):  # what they push is pushed from then on as well
-            trees[-1] = np.inf
-            np.minimum.at(trees, touch.trees, trees[touch.trees].min(1, keepdims=True))
-        trees[-1] = np.inf
-        self.late = np.where(np.isinf(trees), 0.0, trees)[self._model.dof_treeid]
+        trees = self._spread(touch, hits, ago)
+        self.late = trees.take(self._dofs)
         mujoco.mj_mulJacVec(self._model, data, fall, data.qacc_smooth)
         fall = fall[touch.first[hits]]
         half = 0.5 * self._step  # the speeds are those of the step's begin, half a step before its positions
         return np.maximum(-touch.bounce[hits] * (speed + fall * (half - ago)) + fall * (half + ago), 0.0)
 
-    def _agree(self, data: Any, touch: Touch, wanted: Any, lift: Any) -> None:
+    def _spread(self, touch: Touch, hits: Any, ago: Any) -> Floats:
+        """How long ago each tree of joints was hit [s], 0 where it was not; what they push is pushed from then on as well."""
+        trees, pairs = [math.inf] * self._trees, touch.meet
+        for k, past in zip(hits.tolist(), ago.tolist(), strict=True):
+            for tree in pairs[k]:
+                trees[tree] = min(trees[tree], past)
+        for _ in range(4):
+            changed = False
+            for one, other in pairs:
+                a, b = (math.inf if tree < 0 else trees[tree] for tree in (one, other))  # below 0: what stands still
+                if one >= 0 and b < a:
+                    trees[one], changed = b, True
+                elif other >= 0 and a < b:
+                    trees[other], changed = a, True
+            if not changed:
+                break
+        trees[-1] = math.inf
+        return np.array([0.0 if past == math.inf else past for past in trees])
+
+    def _agree(self, data: Any, touch: Touch, wanted: Any, lift: Any) -> Any:
+        """Solve again until the lift agrees with the slip that is left; returns it."""
         import mujoco
 
         model, aref, residual = self._model, data.efc_aref, np.empty(data.nefc)
@@ -94,8 +119,8 @@ class Impacts:
             residual -= aref
             found = _lift(residual, touch)
             change = found - lift
-            if np.abs(change).max() < CLOSE + 0.01 * found.max():
-                return
+            if max(abs(change).tolist()) < CLOSE + 0.01 * max(found.tolist()):
+                break
             lift = found
             if before is not None:  # changes shrink by much the same share each time
                 share = min(max(float(change @ before / (before @ before)), 0.0), 0.7)
@@ -104,9 +129,11 @@ class Impacts:
             aref[touch.first] = wanted - lift
             data.qacc_warmstart[:] = data.qacc
             mujoco.mj_fwdConstraint(model, data)
+        return lift
 
 
 def _lift(residual: Any, touch: Touch) -> Any:
     """Friction times what is left of the slip, per contact."""
-    parts = residual[touch.slide] * touch.friction
-    return np.sqrt((parts * parts).sum(0))
+    parts = residual.take(touch.slide)
+    parts *= touch.friction
+    return np.hypot.reduce(parts, 0)

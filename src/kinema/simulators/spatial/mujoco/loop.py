@@ -62,6 +62,8 @@ class Stepper:
         import mujoco
 
         self._m, self._d, self._motors = m, d, motors
+        self._h = float(m.opt.timestep)
+        self._qpos, self._qvel, self._qacc = d.qpos, d.qvel, d.qacc  # views: looking them up takes its time
         self._sources = [law for law in laws if law.source]
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
@@ -85,12 +87,12 @@ class Stepper:
     def _one(self, step: int) -> None:
         import mujoco
 
-        m, d, h = self._m, self._d, self._m.opt.timestep
-        before = d.qvel.copy()
+        m, d, velocity = self._m, self._d, self._qvel
+        before = velocity.copy()
         if self._halves:
-            mujoco.mj_integratePos(m, d.qpos, before, h / 2)
+            mujoco.mj_integratePos(m, self._qpos, before, self._h / 2)
             if self._bends and self._alone:
-                d.qvel += h / 2 * d.qacc  # as it is where the forces are
+                velocity += self._h / 2 * self._qacc  # as it is where the forces are
         mujoco.mj_step1(m, d)
         source = self._forces(step, before)
         touch = self._touching.look(d)
@@ -102,7 +104,7 @@ class Stepper:
             mujoco.mj_step2(m, d)
         self._alone = d.nefc == 0
         if source is not None:
-            self._pushed += float(source @ (before + d.qvel)) / 2 * h
+            self._pushed += float(source @ (before + velocity)) / 2 * self._h
         for motor in self._motors:
             motor.after(d, step)
         self.recorder.add(d, step, touch)
@@ -111,25 +113,27 @@ class Stepper:
         """Move on from the middle of a step: of second order, exact in free fall, and energy does not drift."""
         import mujoco
 
-        m, d = self._m, self._d
-        middle = d.qpos.copy()
-        d.qvel[:] = before
-        mujoco.mj_Euler(m, d)
-        way = m.opt.timestep / 2 * d.qvel
+        m, position, velocity = self._m, self._qpos, self._qvel
+        middle = position.copy()
+        velocity[:] = before
+        mujoco.mj_Euler(m, self._d)
+        way = velocity * (self._h / 2)
         if self._impacts.late is not None:
-            way += self._impacts.late * (d.qvel - before)
+            way += self._impacts.late * (velocity - before)
         mujoco.mj_integratePos(m, middle, way, 1.0)
-        d.qpos[:] = middle
+        position[:] = middle
 
     def _forces(self, step: int, velocity: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self._sources and not self._others and not self._motors:
             return None
         m, d = self._m, self._d
-        time = step * m.opt.timestep
+        time = step * self._h
         d.qfrc_applied[:] = 0
-        for law in self._sources:
-            law.apply(m, d, time)
-        source = d.qfrc_applied.copy()
+        source = None
+        if self._sources:
+            for law in self._sources:
+                law.apply(m, d, time)
+            source = d.qfrc_applied.copy()
         for law in self._others:
             law.apply(m, d, time)
         for motor in self._motors:

@@ -10,20 +10,24 @@ import numpy as np
 class Touch:
     """One set of contacts: `geom` [k,2], `flex` [k,2] or None, first `rows` [k] (-1: none) of all of them; of those of rigid pairs
     `first` [n] rows, restitution `bounce` [n], `slide` [d,n] rows and `friction` [d,n] of the directions of friction (where a
-    contact has none: its own first row, and 0), and which `trees` [n,2] of joints meet."""
+    contact has none: its own first row, and 0), the largest friction squared, `stop` [n], and which trees of joints `meet` (-1: what
+    stands still)."""
 
     def __init__(self, model: Any, found: Any, rows: Any, bounces: Any) -> None:
         self.geom, self.flex, self.rows = found.geom.copy(), found.flex.copy() if model.nflex else None, rows.copy()
-        self.held = np.flatnonzero(rows >= 0)
+        there = rows >= 0
+        self.held = there.nonzero()[0]
+        self.held_rows = rows[self.held]
         bounce = bounces[self.geom[:, 0], self.geom[:, 1]]
-        live = np.flatnonzero((rows >= 0) & (bounce == bounce))
+        live = (there & (bounce == bounce)).nonzero()[0]
         self.first, self.bounce = rows[live].copy(), bounce[live]
         dims, friction = found.dim[live], found.friction[live]
         directions = np.arange(1, max(int(dims.max(initial=1)), 1))[:, None]
         there = directions < dims
         self.slide = np.where(there, self.first + directions, self.first)
         self.friction = np.where(there, friction.T[: len(directions)], 0.0)
-        self.trees = model.body_treeid[model.geom_bodyid[self.geom[live]]]
+        self.stop = (self.friction**2).max(0, initial=0.0)
+        self.meet = [(int(one), int(other)) for one, other in model.body_treeid[model.geom_bodyid[self.geom[live]]]]
 
 
 class Touching:
@@ -31,8 +35,9 @@ class Touching:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._key: tuple[bytes, bytes] | None = None
+        self._key: tuple[bytes, ...] = ()
         self._touch: Touch | None = None
+        self._known: dict[tuple[bytes, ...], Touch] = {}
         self._bounce = np.full((model.ngeom + 1, model.ngeom + 1), np.nan)  # the last row and column: no geom
         restitution = np.maximum(-model.pair_solref[:, 1] * model.opt.timestep - 1, 0.0)
         self._bounce[model.pair_geom1, model.pair_geom2] = restitution
@@ -44,7 +49,11 @@ class Touching:
             return None
         found = data.contact
         rows = found.efc_address
-        key = (found.geom.tobytes(), rows.tobytes())
+        key: tuple[bytes, ...] = (found.geom.tobytes(), rows.tobytes())
+        if self._model.nflex:
+            key = (*key, found.flex.tobytes())
         if key != self._key:
-            self._key, self._touch = key, Touch(self._model, found, rows, self._bounce)
+            self._key, self._touch = key, self._known.get(key)
+            if self._touch is None:
+                self._touch = self._known[key] = Touch(self._model, found, rows, self._bounce)
         return self._touch
