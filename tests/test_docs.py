@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -101,6 +102,16 @@ def test_every_part_is_in_the_table_of_parts() -> None:
             value = getattr(module, name)
             if isinstance(value, type) and "__kinema_part__" in vars(value) and not getattr(value, "__abstractmethods__", None):
                 assert f"`{name}`" in text, f"docs/parts.md lacks {package}.{name}"
+
+
+def test_the_scene_of_the_page_can_be_simulated() -> None:
+    from kinema.simulators.spatial import read_scene
+
+    found = [block for block in blocks(ROOT / "docs" / "spatial.md") if block.language == "json"]
+    assert found
+    for block in found:
+        world = read_scene(json.loads(block.text))
+        assert world.cameras == len(world.given.views)
 
 
 def _without_environment(words: list[str]) -> list[str]:
