@@ -1,7 +1,8 @@
-"""Phys4D's ranges: what is inside and outside, what is refused, and the page that lists them."""
+"""Ranges: what is inside and outside, what is refused, and the page that lists them."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +12,11 @@ import pytest
 from kinema.core.config import part
 from kinema.core.errors import UserError
 from kinema.simulators.spatial.bodies import Rigid
+from kinema.simulators.spatial.driving.ranges import USUAL
 from kinema.simulators.spatial.phys4d.base import Category
-from kinema.simulators.spatial.phys4d.ranges import RANGES, Range, Ranges, table
+from kinema.simulators.spatial.phys4d.ranges import RANGES, Range, Ranges
+from kinema.simulators.spatial.physion import ranges as physion
+from kinema.simulators.spatial.ranges import page
 from kinema.simulators.spatial.scene import Scene
 from kinema.simulators.spatial.shapes import Sphere
 
@@ -41,8 +45,20 @@ def drawn(world, n, seed=0):
     return [world.draw(np.random.default_rng((seed, k)), k) for k in range(n)]
 
 
-def test_the_page_is_the_table():
-    assert PAGE.read_text(encoding="utf-8") == table()
+def test_the_page_is_the_tables_of_all_three_families():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page()
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| `")]
+    named = [*RANGES, *(f"{r.scenario}.{r.name}" for r in physion.RANGES), *(f"driving.{f.name}" for f in fields(USUAL))]
+    assert [cells[0].strip(" `") for cells in rows] == named
+    assert all(len(cells) in (5, 6) and all(cell.strip() for cell in cells) for cells in rows)
+
+
+def test_physions_sources_say_where_numbers_differ():
+    for r in physion.RANGES:
+        if r.unit == "m/s":
+            assert r.source.startswith("project default"), r
+        assert "narrowed" not in r.source or "adapted" not in r.source, r
 
 
 @pytest.mark.parametrize("row", RANGES.values(), ids=lambda row: row.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -29,3 +29,34 @@ UNUSUAL = Ranges(speed=(11.5, 15.0), left=(7.0, 8.5), right=(5.2, 6.2), bend=(10
 def draw(rng: np.random.Generator, low: float, high: float) -> float:
     """A number from low to high, to the thousandth."""
     return round(float(rng.uniform(low, high)), 3)
+
+
+_MEANING = {
+    "speed": ("m/s", "of the ego car"),
+    "left": ("m", "radius of a turn left"),
+    "right": ("m", "radius of a turn right"),
+    "bend": ("m", "radius of a curved road's inner edge"),
+    "sideways": ("m/s²", "most acceleration sideways in them"),
+    "others": ("count", "others on the road"),
+}
+
+
+def table() -> str:
+    """Driving's part of the page docs/spatial-ranges.md."""
+    lines = [
+        "## Driving",
+        "",
+        "`ood` draws all of these from outside at once. All are project defaults.",
+        "",
+        "| parameter | unit | inside | outside | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for field in fields(Ranges):
+        unit, meaning = _MEANING[field.name]
+        inside, outside = (_written(getattr(ranges, field.name)) for ranges in (USUAL, UNUSUAL))
+        lines.append(f"| `driving.{field.name}` | {unit} | {inside} | {outside} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _written(value: float | tuple[float, float]) -> str:
+    return " – ".join(f"{number:g}" for number in (value if isinstance(value, tuple) else (value,)))

@@ -238,13 +238,13 @@ def unknown(name: str) -> UserError:
 
 
 def table() -> str:
-    """The page docs/spatial-ranges.md."""
+    """Phys4D's part of the page docs/spatial-ranges.md."""
     lines = [
-        "# Ranges of the spatial categories",
+        "## Phys4D's categories",
         "",
         "What Phys4D's nine categories draw for every clip. `id` draws inside; `ood` moves at least one of a clip's parameters to the",
         "range outside (below or above). Phys4D's own table is lost: sources say where a range comes from instead. The drawn values",
-        "are in each clip's `params` (`scene.drawn`). Written by `kinema.simulators.spatial.phys4d.ranges.table()`.",
+        "are in each clip's `params` (`scene.drawn`).",
         "",
         "| parameter | unit | inside | outside, down to and up to | drawn | source |",
         "|---|---|---|---|---|---|",

@@ -58,4 +58,4 @@ class Contain(Physion):
         lift = (rise + 4.9 * time**2) / (time - PUSH / 2) if thrown else 0.0
         props.push(probe, (speed, 0.0, round(lift, 4)), draws.among((0.0, 0.0625, 0.125)))
         text = f"A {form} with things in it stands over a mat, and a ball is {'thrown' if thrown else 'pushed'} at it."
-        return Act(text, 0.7, ((0.5, -0.2, 0.0), (0.5, 0.2, 0.0)), wide=True, rise=22.0)
+        return Act(text, 0.7, ((0.95, -0.2, 0.0), (0.95, 0.2, 0.0)), wide=True, rise=22.0)

@@ -40,4 +40,4 @@ class Link(Physion):
         start = -(max(wide / 2, foot) + ball / 2 + draws.real("distance"))
         probe = props.put("ball", (ball, ball, ball), (start, 0.0), bottom=0.01, mass=draws.real("probe_mass"))
         props.push(probe, (draws.real("speed"), 0.0, draws.real("lift")), draws.among((0.0, 0.0625, 0.125)))
-        return Act("Rings lie around a post on a mat, and a ball is pushed at it.", 0.7, ((0.5, -0.2, 0.0), (0.5, 0.2, 0.0)), wide=True)
+        return Act("Rings lie around a post on a mat, and a ball is pushed at it.", 0.7, ((0.65, -0.2, 0.0), (0.65, 0.2, 0.0)), wide=True)
