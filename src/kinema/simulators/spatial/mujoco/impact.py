@@ -28,11 +28,12 @@ CLOSE = 0.3  # m/s^2
 
 
 class Impacts:
-    """Solves the contacts of a model's steps; flexible bodies meet by MuJoCo's own law."""
+    """Solves the contacts of a model's steps, where no cloth, soft body or balloon is about (else: rebound.py)."""
 
     def __init__(self, model: Any) -> None:
         self._model, self._step = model, model.opt.timestep
-        self._calm = max(CALM, 2.5 * self._step * float(np.linalg.norm(model.opt.gravity)))
+        self.calm = max(CALM, 2.5 * self._step * float(np.linalg.norm(model.opt.gravity)))
+        """Who meets at less than this [m/s] does not rebound."""
         self._trees, self._dofs = model.ntree + 1, model.dof_treeid.copy()  # the last tree: what stands still
         self._fall = float(np.linalg.norm(model.opt.gravity))
         self._stops: tuple[Touch | None, Any] = (None, 0.0)  # by how much the lift of a set of contacts fell short of its first guess
@@ -70,8 +71,8 @@ class Impacts:
     def _wanted(self, data: Any, touch: Touch) -> Any:
         speed, overlap = data.efc_vel.take(touch.first), data.efc_pos.take(touch.first)
         after = np.minimum(overlap * (-PUSH / self._step), PUSH_SPEED)
-        if min(speed.tolist()) < -self._calm:
-            hits = np.flatnonzero(speed < -self._calm)
+        if min(speed.tolist()) < -self.calm:
+            hits = np.flatnonzero(speed < -self.calm)
             after[hits] = self._rebound(data, touch, hits, speed[hits], overlap[hits])
         after -= speed
         after *= 1 / self._step

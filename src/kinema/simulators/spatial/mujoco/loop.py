@@ -19,8 +19,9 @@ from .driven import drives
 from .impact import Impacts
 from .kinds import Kind, Law, kinds
 from .model import longest_step, model
+from .rebound import Rebounds
 from .states import Log
-from .touching import Touching
+from .touching import Touch, Touching
 
 FASTEST = 1e5  # m/s, rad/s
 
@@ -67,11 +68,13 @@ class Stepper:
         self._sources = [law for law in laws if law.source]
         self._others = [law for law in laws if not law.source]
         self._pushed = 0.0
-        self._halves = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER  # flexible bodies want MuJoCo's own stiff steps
+        self._halves = m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER  # what bends wants MuJoCo's own stiff steps
+        self._discrete = m.opt.integrator == mujoco.mjtIntegrator.mjINT_DISCRETE
         nested = m.body_parentid[m.jnt_bodyid] != 0
         self._bends = bool((nested | (m.jnt_type == mujoco.mjtJoint.mjJNT_BALL)).any())  # forces depend on how joints turn
         self._alone = True
         self._touching, self._impacts = Touching(m), Impacts(m)
+        self._rebounds = Rebounds(m, self._impacts.calm)
         self.recorder = Recorder(m, scene, substeps)
 
     @property
@@ -100,14 +103,26 @@ class Stepper:
             self._impacts.solve(d, touch)
             self._halved(before)
         else:
-            self._impacts.ask(d, touch)
-            mujoco.mj_step2(m, d)
+            self._own(touch)
         self._alone = d.nefc == 0
         if source is not None:
             self._pushed += float(source @ (before + velocity)) / 2 * self._h
         for motor in self._motors:
             motor.after(d, step)
         self.recorder.add(d, step, touch)
+
+    def _own(self, touch: Touch | None) -> None:
+        """Move on by MuJoCo's own step."""
+        import mujoco
+
+        m, d = self._m, self._d
+        if not self._discrete:
+            self._impacts.ask(d, touch)
+            mujoco.mj_step2(m, d)
+            return
+        self._rebounds.before(d, touch)  # MuJoCo would not listen: it looks up `aref` again
+        mujoco.mj_step2(m, d)
+        self._rebounds.after(d, touch)
 
     def _halved(self, before: NDArray[np.float64]) -> None:
         """Move on from the middle of a step: of second order, exact in free fall, and energy does not drift."""
