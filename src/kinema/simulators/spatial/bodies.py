@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from ...core.config import part
@@ -39,7 +40,7 @@ class Joint:
     speed: float = 0.0
 
 
-@part
+@dataclass(frozen=True, kw_only=True)
 class Body:
     """What every body has: a name; the frame's `position` m and `rotation` (w, x, y, z) at the start, in the world's axes;
     `velocity` m/s of the centre of mass; a look."""

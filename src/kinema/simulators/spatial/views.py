@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 Course = Callable[[str], tuple[Array, Array]]  # a body's positions [t,3] m and rotations [t,4] through the run
 
 
-@part
+@dataclass(frozen=True, kw_only=True)
 class View:
     """What every camera has: `fov`, the angle in degrees that the image's height spans."""
 
