@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ....core.config import part
 from .. import styles
@@ -72,7 +74,8 @@ def cradle(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
     text = {"single": "A ball swings on a rod.", "two": "A ball on a rod swings into another.", "multi": "Newton's cradle with five balls."}
     agent, patient = ("ball0", f"ball{count - 1}") if count == 2 else (None, None)
     target = (0.0, 0.0, round(0.5 * top, 4))
-    return Scene(tuple(bodies), views=styles.views(rng, target, 0.62 * top), text=text[complexity], agent=agent, patient=patient)
+    wide = 0.8 * (half + length * math.sin(angle) + radius)
+    return Scene(tuple(bodies), views=styles.views(rng, target, max(0.62 * top, wide)), text=text[complexity], agent=agent, patient=patient)
 
 
 def door(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -108,7 +111,8 @@ def door(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
     }
     agent, patient = (None, None) if single else ("ball", "door")
     views = styles.views(rng, (0.0, 0.0, round(0.45 * high, 4)), max(0.75, 0.75 * high))
-    return Scene(tuple(bodies), views=views, text=text[complexity], agent=agent, patient=patient)
+    # Turned, so that the first camera sees the leaf, not its edge.
+    return Scene(turned(bodies, math.radians(50)), views=views, text=text[complexity], agent=agent, patient=patient)
 
 
 def seesaw(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -136,9 +140,10 @@ def seesaw(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
             made(rng, draw, f"load{k}", shape, styles.vector(spot), rotation=about(1, -tilt), density=250.0, friction=0.9, restitution=0.1)
         )
     radius = round(0.3 * draw.draw(rng, "articulated.size") + 0.04, 4)
-    drop = np.array([0.0, 0.0, height]) + along * (arm - 0.6 * radius) + [0.0, 0.0, radius + float(rng.uniform(0.5, 0.9))]
-    falls: dict[str, Any] = {"density": round(1.5 * draw.draw(rng, "articulated.density"), 1), "restitution": 0.1}
-    bodies.append(made(rng, draw, "weight", Sphere(radius), styles.vector(drop), **falls))
+    drop = np.array([0.0, 0.0, height]) + along * (arm - 0.6 * radius) + [0.0, 0.0, radius + float(rng.uniform(0.4, 0.7))]
+    falls: dict[str, Any] = {"density": round(1.5 * draw.draw(rng, "articulated.density"), 1), "restitution": 0.1, "friction": 0.8}
+    edge = round(1.7 * radius, 4)  # no ball: it would roll out of the picture
+    bodies.append(made(rng, draw, "weight", Box((edge, edge, edge)), styles.vector(drop), **falls))
     text = {"single": "A weight drops onto a seesaw.", "two": "A weight drops onto a seesaw with a box on its other end.",
             "multi": "A weight drops onto a seesaw with two boxes on its other side."}  # fmt: skip
     agent, patient = ("weight", "plank")
@@ -148,23 +153,23 @@ def seesaw(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
 
 def cart(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A cart on a rail swings on a spring; hits a ball (two); hits a second cart on a spring (multi)."""
-    size, long = round(0.6 * draw.draw(rng, "articulated.size"), 4), 1.5
+    size, long = round(min(0.75 * draw.draw(rng, "articulated.size"), 0.36), 4), 1.5
     stops = [Piece(Box((0.05, 0.2, 0.2)), position=(x, 0.0, 0.1)) for x in (-long / 2, long / 2)]
     rail = Compound((Piece(Box((long, 0.1, 0.05)), position=(0.0, 0.0, 0.025)), *stops))
     bodies = [made(rng, draw, "rail", rail, (0.0, 0.0, 0.0), fixed=True, friction=0.1)]
     speed, density = round(0.8 + draw.draw(rng, "articulated.speed"), 4), draw.draw(rng, "articulated.density")
-    mass, rate = density * 0.16 * 0.6 * size**2, 2 * math.pi * float(rng.uniform(0.7, 1.2))
-    far = 0.35
+    mass, rate = density * 0.16 * 0.8 * size**2, 2 * math.pi * float(rng.uniform(0.7, 1.2))
+    far = (long - 0.06 - size) / 2  # from the middle to where it meets a stop
     spring: dict[str, Any] = {"stiffness": round(mass * rate**2, 3), "damping": round(0.1 * mass * rate, 4)}
-    block, lift = Box((size, 0.16, round(0.6 * size, 4))), round(0.06 + 0.3 * size, 4)
+    block, lift = Box((size, 0.16, round(0.8 * size, 4))), round(0.06 + 0.4 * size, 4)
     solo = complexity == "single"
-    rails: dict[str, Any] = {"kind": "slide", "axis": (1.0, 0.0, 0.0), "limits": (-far, 2 * far)}
-    slide = Joint(speed=speed, **rails, **(spring if solo else {"damping": round(spring["damping"] / 10, 5)}))
-    bodies.append(
-        made(rng, draw, "cart", block, (-0.3 if not solo else 0.0, 0.0, lift), parent="rail", joint=slide, density=density, restitution=0.6)
-    )
+    rails: dict[str, Any] = {"kind": "slide", "axis": (1.0, 0.0, 0.0)}
+    start = 0.0 if solo else -0.3
+    free = {"damping": round(spring["damping"] / 10, 5)}
+    slide = Joint(speed=speed, limits=(round(-far - start, 4), round(far - start, 4)), **rails, **(spring if solo else free))
+    bodies.append(made(rng, draw, "cart", block, (start, 0.0, lift), parent="rail", joint=slide, density=density, restitution=0.6))
     if complexity == "multi":
-        other = Joint(**rails, **spring)
+        other = Joint(limits=(round(-far - 0.1, 4), round(far - 0.1, 4)), **rails, **spring)
         bodies.append(made(rng, draw, "second cart", block, (0.1, 0.0, lift), parent="rail", joint=other, density=density, restitution=0.6))
     if complexity == "two":
         radius = round(0.45 * size, 4)
@@ -175,7 +180,7 @@ def cart(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
         "multi": "A cart runs into another on a spring.",
     }
     agent, patient = {"single": (None, None), "two": ("cart", "ball"), "multi": ("cart", "second cart")}[complexity]
-    return Scene(tuple(bodies), views=styles.views(rng, (0.0, 0.0, 0.12), 0.62), text=text[complexity], agent=agent, patient=patient)
+    return Scene(tuple(bodies), views=styles.views(rng, (0.0, 0.0, 0.12), 0.58), text=text[complexity], agent=agent, patient=patient)
 
 
 @part
@@ -190,6 +195,19 @@ def made(rng: np.random.Generator, draw: Ranges, name: str, shape: Shape, positi
     """A body of random density, friction, restitution and look."""
     drawn = {key: draw.draw(rng, f"articulated.{key}") for key in ("density", "friction", "restitution")}
     return Rigid(name=name, shape=shape, position=position, look=styles.look(rng), **{**drawn, **rest})
+
+
+def turned(bodies: list[Rigid], angle: float) -> tuple[Rigid, ...]:
+    """The bodies, turned about the z axis by `angle` rad."""
+    turn = Rotation.from_euler("z", angle)
+
+    def one(body: Rigid) -> Rigid:
+        both = (turn * Rotation.from_quat(body.rotation, scalar_first=True)).as_quat(scalar_first=True)
+        w, x, y, z = (round(float(value), 8) for value in both)
+        vectors = {key: styles.vector(turn.apply(getattr(body, key))) for key in ("position", "velocity", "angular_velocity")}
+        return replace(body, rotation=(w, x, y, z), **vectors)
+
+    return tuple(one(body) for body in bodies)
 
 
 def gallows(rng: np.random.Generator, top: float, half: float) -> Rigid:

@@ -27,15 +27,15 @@ def flag(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
     flags = 2 if complexity == "multi" else 1
     bodies: list[AnyBody] = []
     for k in range(flags):
-        mark, along = (f"{k}" if flags > 1 else ""), round(0.55 * width * (2 * k - flags + 1), 4)
-        place = (0.02, along, round(top - height / 2, 4))
+        mark, along = (f"{k}" if flags > 1 else ""), round(0.35 * width * (2 * k - flags + 1), 4)
+        place = (0.03, along, round(top - height / 2, 4))
         bodies.append(pole(rng, f"pole{mark}", (-width / 2, along, 0.0), top + 0.05))
         bodies.append(sheet(rng, draw, f"flag{mark}", (width, height), place, UPRIGHT_SHEET, "left", (25, 17) if flags == 1 else (19, 13)))
     target = (0.0, 0.0, round(top - 0.6 * height, 4))
     agent = patient = None
     if complexity != "single":
-        agent, patient, speed = "ball", bodies[-1].name, draw.draw(rng, "cloth.speed")
-        bodies.append(thrown(rng, draw, "ball", bodies[-1].position, speed))
+        agent, patient, speed = "ball", bodies[1].name, draw.draw(rng, "cloth.speed")
+        bodies.append(thrown(rng, draw, "ball", bodies[1].position, speed))
     text = {
         "single": "A flag flies in the wind.",
         "two": "A ball flies into a flag in the wind.",
@@ -77,9 +77,10 @@ def drape(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
     bodies: list[AnyBody] = []
     around = rng.uniform(0, 2 * math.pi)
     high = 0.0
-    for k in range(count):
-        size = draw.draw(rng, "rigid.size") * (1.3 if count == 1 else 1.0)
-        angle, far = around + 2 * math.pi * k / count, 0.0 if count == 1 else 0.28
+    sizes = [draw.draw(rng, "rigid.size") * {1: 1.3, 2: 1.0, 4: 0.8}[count] for _ in range(count)]
+    far = 0.0 if count == 1 else max(0.28, 1.02 * max(sizes) * (1 if count == 2 else math.sqrt(2)))  # clear of each other
+    for k, size in enumerate(sizes):
+        angle = around + 2 * math.pi * k / count
         shape = (Sphere(size), Box((1.4 * size, 1.4 * size, 1.8 * size)), Cylinder(0.7 * size, 1.8 * size))[int(rng.integers(3))]
         half = size if isinstance(shape, Sphere) else 0.9 * size
         spot = styles.vector(np.array([far * math.cos(angle), far * math.sin(angle), half]))
@@ -191,7 +192,7 @@ def rail(rng: np.random.Generator, width: float, top: float) -> Rigid:
 
 def posts(rng: np.random.Generator, width: float, height: float) -> Rigid:
     """Four posts outside a sheet's corners."""
-    thin, half = 0.02, width / 2 + 0.015
+    thin, half = 0.02, width / 2 + 0.026
     corners = [(x * half, y * half) for x in (-1, 1) for y in (-1, 1)]
     parts = tuple(Piece(Cylinder(thin, height), position=(x, y, height / 2)) for x, y in corners)
     return Rigid(name="posts", shape=Compound(parts), fixed=True, look=styles.look(rng))

@@ -39,11 +39,12 @@ def bounce(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
 def rise(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A balloon lighter than air rises; the wind takes one along (two); past blocks (multi)."""
     radius = draw.draw(rng, "inflatable.radius")
-    body = balloon(rng, draw, "balloon", radius, (0.0, 0.0, round(radius + 0.05, 4)), (0.0, 0.0, 0.0), weightless=True)
+    start = (0.0 if complexity == "single" else -0.6, 0.0, round(radius + 0.05, 4))
+    body = balloon(rng, draw, "balloon", radius, start, (0.0, 0.0, 0.0), weightless=True)
     bodies: list[AnyBody] = [body]
     wind = STILL_AIR
     if complexity != "single":
-        angle, speed = rng.uniform(-0.3, 0.3), 0.5 * draw.draw(rng, "wind.speed")
+        angle, speed = rng.uniform(-0.3, 0.3), 0.2 * draw.draw(rng, "wind.speed")
         wind = Wind(velocity=styles.vector(speed * np.array([math.cos(angle), math.sin(angle), 0.0])), gusts=draw.draw(rng, "wind.gusts"))
     if complexity == "multi":
         bodies += [block(rng, draw, f"block{k}", (round(0.45 + 0.1 * k, 4), (k - 1) * 0.25, 0.0)) for k in range(3)]
@@ -52,7 +53,7 @@ def rise(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
         "two": "The wind takes a rising balloon along.",
         "multi": "The wind drives a rising balloon over blocks.",
     }
-    views = styles.views(rng, (0.0 if complexity == "single" else 0.4, 0.0, 0.8), 0.95, "balloon")
+    views = styles.views(rng, (0.0 if complexity == "single" else 0.2, 0.0, 0.8), 0.95, "balloon")
     return Scene(tuple(bodies), views=views, wind=wind, text=text[complexity])
 
 
@@ -93,7 +94,7 @@ def cushion(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> S
     count = {"single": 0, "two": 1, "multi": 3}[complexity]
     for k in range(count):
         size = round(0.4 * draw.draw(rng, "rigid.size"), 4)
-        spot = np.array([rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04), 2.1 * radius + 0.15 + 0.3 * height + 0.25 * k])
+        spot = np.array([rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04), 2.1 * radius + 0.12 + 0.2 * height + 0.2 * k])
         shape = Sphere(size) if k % 2 == 0 else Box((1.6 * size, 1.6 * size, 1.6 * size))
         density = round(0.15 * draw.draw(rng, "rigid.density"), 2)
         bodies.append(
@@ -108,7 +109,7 @@ def cushion(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> S
         "multi": "Things drop onto an air cushion.",
     }
     agent, patient = (bodies[1].name, "cushion") if count else (None, None)
-    views = styles.views(rng, (0.0, 0.0, round(1.3 * radius, 4)), max(0.55, 2.4 * radius))
+    views = styles.views(rng, (0.0, 0.0, round(1.6 * radius, 4)), max(0.6, 2.5 * radius))
     return Scene(tuple(bodies), views=views, text=text[complexity], agent=agent, patient=patient)
 
 
@@ -116,13 +117,14 @@ def balloon(
     rng: np.random.Generator, draw: Ranges, name: str, radius: float, place: Vector, velocity: Vector, inflation: float = 0.0,
     weightless: bool = False,
 ) -> Balloon:  # fmt: skip
-    """A balloon of drawn matter; a `weightless` one is carried by the air, and rises by its drawn lift."""
+    """A balloon of drawn matter; a `weightless` one is carried by the air, and rises by a share of its drawn lift."""
     mass, lift = draw.draw(rng, "inflatable.mass"), draw.draw(rng, "inflatable.lift")
     carried = mass * draw.drawn.get("gravity", 9.81)
     return Balloon(
         name=name, radius=round(radius, 4), position=place, velocity=velocity, mass=mass, young=draw.draw(rng, "inflatable.young"),
         poisson=draw.draw(rng, "inflatable.poisson"), pressure=draw.draw(rng, "inflatable.pressure"), inflation=inflation,
-        lift=round(carried + 0.15 + lift, 4) if weightless else 0.0, friction=draw.draw(rng, "inflatable.friction"), look=styles.look(rng),
+        lift=round(carried + 0.03 + 0.15 * lift, 4) if weightless else 0.0, friction=draw.draw(rng, "inflatable.friction"),
+        look=styles.look(rng),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from .ranges import Ranges
 
 def fall(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A body falls and bounces; onto another (two); several fall onto each other (multi)."""
-    height, count = draw.draw(rng, "rigid.height"), {"single": 1, "two": 2, "multi": int(rng.integers(4, 7))}[complexity]
+    height, count = draw.draw(rng, "rigid.height"), {"single": 1, "two": 2, "multi": int(rng.integers(3, 6))}[complexity]
     sizes = [draw.draw(rng, "rigid.size") for _ in range(count)]
     bodies, top, wide = [], 0.0, 0.04 if count == 2 else 0.12
     for k, size in enumerate(sizes):
@@ -57,30 +57,31 @@ def ramp(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
         edge = 0.85 * draw.draw(rng, "rigid.size")
         spot = (round(0.42 + 0.02 * k, 4), round((k - (count - 1) / 2) * 0.28, 4), round(edge / 2, 4))
         bodies.append(made(rng, draw, f"target{k}", Box((edge, edge, edge)) if rng.random() < 0.5 else Sphere(edge / 2), spot))
+    bodies.append(made(rng, draw, "board", Box((0.06, 0.9, 0.22)), (0.85, 0.0, 0.11), fixed=True))
     what = "rolls" if rolls else "slides"
     ends = {"single": ".", "two": ", and there is a body at its foot.", "multi": ", and there are three bodies at its foot."}
     text, pair = f"A body {what} down a ramp{ends[complexity]}", ("slider", f"target{count // 2}")
-    return _scene(rng, bodies, (0.0, 0.0, 0.2), 0.66, text, complexity, pair)
+    return _scene(rng, bodies, (-0.05, 0.0, 0.2), 0.72, text, complexity, pair)
 
 
 def billiard(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A ball rolls against a cushion; into another ball (two); into a triangle of six (multi)."""
-    radius, speed = round(0.5 * draw.draw(rng, "rigid.size"), 4), round(0.8 + 0.7 * draw.draw(rng, "rigid.speed"), 4)
+    radius, speed = round(0.05 + 0.35 * draw.draw(rng, "rigid.size"), 4), round(0.6 + 0.4 * draw.draw(rng, "rigid.speed"), 4)
     bounce, density = max(draw.draw(rng, "rigid.restitution"), 0.7), draw.draw(rng, "rigid.density")
     alike: dict[str, Any] = {"restitution": bounce, "density": density, "friction": 0.12}
     angle = float(rng.uniform(-0.06, 0.06))
     ahead = np.array([math.cos(angle), math.sin(angle), 0.0])
-    start = np.array([-0.75, 0.0, radius]) - np.array([0.0, 0.75 * math.tan(angle) + rng.uniform(-0.5, 0.5) * radius, 0.0])
+    start = np.array([-0.65, 0.0, radius]) - np.array([0.0, 0.65 * math.tan(angle) + rng.uniform(-0.5, 0.5) * radius, 0.0])
     spin = np.array([-ahead[1], ahead[0], 0.0]) * speed / radius
     motion: dict[str, Any] = {"velocity": styles.vector(speed * ahead), "angular_velocity": styles.vector(spin)}
     bodies = [Rigid(name="cue ball", shape=Sphere(radius), position=styles.vector(start), look=styles.look(rng), **motion, **alike)]
     if complexity == "single":
-        wall, edge = Box((0.08, 1.2, round(1.6 * radius, 4))), (0.5, 0.0, round(0.8 * radius, 4))
+        wall, edge = Box((0.08, 1.2, round(1.6 * radius, 4))), (0.35, 0.0, round(0.8 * radius, 4))
         bodies.append(Rigid(name="cushion", shape=wall, position=edge, fixed=True, look=styles.look(rng), restitution=bounce))
     triangle = [(row, n - row / 2) for row in range(3) for n in range(row + 1)]
     spots = {"single": triangle[:0], "two": triangle[:1], "multi": triangle}[complexity]
     for k, (row, across) in enumerate(spots):
-        place = np.array([0.1 + row * 1.75 * radius, across * 2.02 * radius, radius])
+        place = np.array([0.05 + row * 1.75 * radius, across * 2.02 * radius, radius])
         bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=styles.vector(place), look=styles.look(rng), **alike))
     text = {
         "single": "A ball rolls against a cushion.",

@@ -21,7 +21,7 @@ KNOB = 0.06  # m, the radius of a post's knob
 
 def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A load swings on a rope; into another that hangs at rest (two); into a row of them (multi)."""
-    size, angle, length = draw.draw(rng, "rope.size"), math.radians(draw.draw(rng, "rope.angle")), 0.7 * draw.draw(rng, "rope.length")
+    size, angle, length = draw.draw(rng, "rope.size"), math.radians(draw.draw(rng, "rope.angle")), 0.6 * draw.draw(rng, "rope.length")
     count = {"single": 1, "two": 2, "multi": 4}[complexity]
     top = length + 2 * size + 0.15
     half = size * (count - 1)
@@ -42,7 +42,7 @@ def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
 
 def wrecking(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A wrecking ball on a rope swings into one box, a stack of two, or a wall."""
-    size, angle, length = draw.draw(rng, "rope.size"), math.radians(draw.draw(rng, "rope.angle")), 0.7 * draw.draw(rng, "rope.length")
+    size, angle, length = draw.draw(rng, "rope.size"), math.radians(draw.draw(rng, "rope.angle")), 0.6 * draw.draw(rng, "rope.length")
     top = round(length + 2 * size + 0.06, 4)
     load, bounce = draw.draw(rng, "rope.load"), draw.draw(rng, "rigid.restitution")
     ball = hung(rng, draw, "", (0.0, 0.0, top), length, math.pi / 2 + angle, size, load, bounce)
@@ -90,13 +90,15 @@ def bar(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene
 def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A rope between two posts swings sideways; a ball drops onto it (two); several do (multi)."""
     span, slack = draw.draw(rng, "rope.length"), min(draw.draw(rng, "rope.slack"), 1.35)
+    slack += 0.12 if complexity == "single" else 0.0  # what hangs tight hardly swings
     length, height = round(span * slack, 4), round(0.5 + 0.45 * slack, 4)
     turn = math.radians(draw.draw(rng, "rope.angle")) if complexity == "single" else 0.0
     swung = (round(math.cos(turn / 2), 6), round(math.sin(turn / 2), 6), 0.0, 0.0)
     line = rope(rng, draw, "rope", (-span / 2, 0.0, height), length, span, swung, "left post", "right post", 28)
-    bodies: list[AnyBody] = [*(post(rng, name, side * (span / 2 + KNOB), height) for name, side in (("left post", -1), ("right post", 1))), line]
+    posts = [post(rng, name, side * (span / 2 + KNOB), height) for name, side in (("left post", -1), ("right post", 1))]
+    bodies: list[AnyBody] = [*posts, line]
     count = {"single": 0, "two": 1, "multi": 3}[complexity]
-    density = 0.4 * draw.draw(rng, "rope.load")
+    density = round(0.1 * draw.draw(rng, "rope.load"), 2)  # hollow balls: a stone's weight tears at so light a rope
     for k in range(count):
         radius = round(0.7 * draw.draw(rng, "rope.size"), 4)
         place = np.array(
@@ -136,7 +138,8 @@ def swing(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
         size = round(min(0.4 * size, 0.06, widest) if multi else 0.6 * size, 4)
         name, shape = (f"ball{k}", Sphere(size)) if k % 2 == 0 else (f"box{k}", Box((2 * size, 2 * size, 2 * size)))
         # Two side by side and one above: all between the ropes, below what they hang on.
-        across, up = ((0.07, size + 0.05), (-0.07, size + 0.05), (0.0, length - 0.07 - size))[k] if multi else (rng.uniform(-0.04, 0.04), 0.15)
+        three = ((0.07, size + 0.05), (-0.07, size + 0.05), (0.0, length - 0.07 - size))
+        across, up = three[k] if multi else (rng.uniform(-0.04, 0.04), 0.15)
         spot = place + np.array([rng.uniform(-0.05, 0.05), across, up])
         bodies.append(
             Rigid(name=name, shape=shape, position=styles.vector(spot), density=density, friction=friction, look=styles.look(rng))

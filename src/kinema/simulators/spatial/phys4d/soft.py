@@ -43,8 +43,9 @@ def jelly(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
 
 def throw(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A soft ball bounces along the floor; it is thrown at a wall (two); at a wall of blocks (multi)."""
-    size, height, speed = draw.draw(rng, "soft.size"), draw.draw(rng, "soft.height"), 1.0 + draw.draw(rng, "soft.speed")
-    bodies: list[AnyBody] = [matter(rng, draw, "ball", "ball", size, (-0.6, 0.0, round(size / 2 + 0.5 * height, 4)), (speed, 0.0, 0.4))]
+    size, height, speed = draw.draw(rng, "soft.size"), draw.draw(rng, "soft.height"), draw.draw(rng, "soft.speed")
+    speed = 0.6 + 0.5 * speed if complexity == "single" else 1.0 + speed  # alone, it stays in the picture
+    bodies: list[AnyBody] = [matter(rng, draw, "ball", "ball", size, (-0.55, 0.0, round(size / 2 + 0.5 * height, 4)), (speed, 0.0, 0.4))]
     if complexity == "two":
         bodies.append(Rigid(name="wall", shape=Box((0.08, 0.9, 0.9)), position=(0.35, 0.0, 0.45), fixed=True, look=styles.look(rng)))
     if complexity == "multi":
@@ -55,7 +56,7 @@ def throw(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
     text = {"single": "A soft ball bounces along the floor.", "two": "A soft ball is thrown at a wall.",
             "multi": "A soft ball is thrown at a wall of blocks."}  # fmt: skip
     agent, patient = ("ball", bodies[1].name) if len(bodies) > 1 else (None, None)
-    views = styles.views(rng, (0.0, 0.0, 0.3), 0.65)
+    views = styles.views(rng, (0.0, 0.0, 0.3), 0.58)
     return Scene(tuple(bodies), views=views, text=text[complexity], agent=agent, patient=patient)
 
 
@@ -69,7 +70,7 @@ def squeeze(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> S
     top = size + 0.25 * height
     for k in range(count):
         edge = round(0.75 * draw.draw(rng, "rigid.size"), 4)
-        top += edge
+        top += 0.75 * edge
         spot = np.array([rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02), top])
         if k % 2:
             bodies.append(
@@ -83,7 +84,7 @@ def squeeze(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> S
             )
         else:
             bodies.append(block(rng, draw, f"weight{k}" if count > 1 else "weight", edge, spot, about_z(rng.uniform(0, 1.5))))
-        top += edge
+        top += 0.75 * edge
     text = {
         "single": "A soft block drops and wobbles.",
         "two": "A weight falls on a soft cushion.",
