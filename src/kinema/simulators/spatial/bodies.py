@@ -16,6 +16,9 @@ from .substances import substance
 EDGES = ("left", "right", "top", "bottom", "corners", "none")
 
 
+_PLAIN = Look()
+
+
 @part
 class Key:
     """Where a driven body is at `time` s: its frame's position in m and rotation (w, x, y, z)."""
@@ -49,7 +52,7 @@ class Body:
     position: Vector = (0.0, 0.0, 0.0)
     rotation: Quaternion = UPRIGHT
     velocity: Vector = (0.0, 0.0, 0.0)
-    look: Look = Look()
+    look: Look = _PLAIN
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").replace(" ", "").isalnum():
