@@ -115,7 +115,7 @@ class Physion(SpatialWorld):
         """Bodies behind what happens, one to the left and one to the right."""
         for side in draws.rng.permutation([-1, 1])[: draws.rng.integers(0, self.distractors + 1)]:
             wide = draws.real("distractor_size")
-            x = stage.x + int(side) * stage.half * draws.rng.uniform(0.35, 0.9)
+            x = stage.x + int(side) * (0.6 * wide + stage.half * draws.rng.uniform(0.35, 0.9))  # beside the other, however near
             y = stage.y + act.clear + wide + draws.rng.uniform(0.0, 0.4) * stage.half
             props.put(draws.among(DISTRACTORS), (wide, wide, round(wide * draws.rng.uniform(0.8, 1.6), 4)), (x, y), density=300.0)
 
@@ -126,7 +126,7 @@ class Physion(SpatialWorld):
         for side in draws.rng.permutation([-1, 1])[: draws.rng.integers(0, self.occluders + 1)]:
             wide = draws.real("occluder_size")
             y = stage.y - act.clear - wide - draws.rng.uniform(0.0, 0.2) * stage.half
-            for x in stage.x + int(side) * stage.half * np.linspace(0.3, 1.0, 8):
+            for x in stage.x + int(side) * (0.6 * wide + stage.half * np.linspace(0.3, 1.0, 8)):
                 spot = np.array([x, y])
                 if all(_beside(spot, eye, point) > 1.2 * wide for point in seen):
                     props.put(draws.among(OCCLUDERS), (wide, wide, round(1.6 * wide, 4)), (float(x), float(y)), density=300.0)
