@@ -31,7 +31,7 @@ def settings(body: Rigid, scene: Scene) -> Settings:
     """Steps in which nothing goes further than half the least thickness of the scene's bodies: nothing is passed unnoticed."""
     if body.fixed or body.ghost:
         return Settings(STEP, {})
-    speed = math.hypot(*body.velocity) + math.sqrt(2 * math.hypot(*scene.gravity) * max(body.position[2], 0.1))
+    speed = math.hypot(*body.velocity, math.sqrt(2 * math.hypot(*scene.gravity) * max(body.position[2], 0.1)))
     speed = max([speed, *(_between(a, b) for a, b in pairwise(body.path))])
     size = min(float(half(placed.solid).min()) for other in scene.bodies if isinstance(other, Rigid) for placed in pieces(other.shape))
     return Settings(min(STEP, max(0.5 * size / max(speed, 0.1), SHORTEST)), {})
