@@ -106,24 +106,25 @@ def solid(what: str, scene: Scene, target: float, frames: int, steps: bool = Fal
     substeps = math.ceil(1 / FPS / longest_step(scene) - 1e-9)
     count, unit = (frames * substeps, "steps/s") if steps else (frames, "ms/frame")
     once = partial(simulate, scene, np.arange(frames + 1) / FPS)
-    return Row(what, unit, count, once, target, partial(bare_mujoco, scene, substeps, frames * substeps))
+    return Row(what, unit, count, once, target, partial(bare_mujoco, scene, frames))
 
 
-def bare_mujoco(scene: Scene, substeps: int, steps: int) -> float:
+def bare_mujoco(scene: Scene, frames: int) -> float:
     """Our model of a scene under MuJoCo's own step alone; the seconds that building took."""
     import mujoco
 
     from kinema.simulators.spatial.mujoco.kinds import kinds
-    from kinema.simulators.spatial.mujoco.model import model
+    from kinema.simulators.spatial.mujoco.model import longest_step, model
 
     began = time.process_time()
+    substeps = math.ceil(1 / FPS / longest_step(scene) - 1e-9)  # looks at every pair of bodies
     m = model(scene, 1 / FPS / substeps)
     d = mujoco.MjData(m)
     mujoco.mj_forward(m, d)
     for module, places in kinds(scene):
         module.start(m, d, [scene.bodies[k] for k in places], scene)
     built = time.process_time() - began
-    for _ in range(steps):
+    for _ in range(frames * substeps):
         mujoco.mj_step(m, d)
     assert np.isfinite(d.qpos).all(), "the engine alone explodes"
     return built
