@@ -96,8 +96,11 @@ def door(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
         made(rng, draw, "door", leaf, place, parent="frame", joint=hinge, density=round(0.3 * draw.draw(rng, "articulated.density"), 1))
     )
     if not single:
-        radius, speed = round(0.4 * draw.draw(rng, "articulated.size"), 4), round(1.2 + draw.draw(rng, "articulated.speed"), 4)
-        start = (-0.8, round(float(rng.uniform(0.1, 0.3)) * wide, 4), radius)
+        radius, speed = (
+            round(0.06 + 0.25 * draw.draw(rng, "articulated.size"), 4),
+            round(1.0 + 0.4 * draw.draw(rng, "articulated.speed"), 4),
+        )
+        start = (-0.8, round(float(rng.uniform(0.0, 0.2)) * wide, 4), radius)
         roll: dict[str, Any] = {"velocity": (speed, 0.0, 0.0), "angular_velocity": (0.0, round(speed / radius, 4), 0.0)}
         bodies.append(made(rng, draw, "ball", Sphere(radius), start, **roll))
     for k in range(2 if complexity == "multi" else 0):

@@ -133,7 +133,7 @@ def block(rng: np.random.Generator, draw: Ranges, name: str, place: Vector) -> R
     edge = round(0.6 * draw.draw(rng, "rigid.size"), 4)
     return Rigid(
         name=name, shape=Box((edge, edge, edge)), position=(place[0], round(place[1], 4), edge / 2), look=styles.look(rng),
-        density=round(0.1 * draw.draw(rng, "rigid.density"), 2), friction=draw.draw(rng, "rigid.friction"),
+        density=round(0.2 * draw.draw(rng, "rigid.density"), 2), friction=draw.draw(rng, "rigid.friction"),
     )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from ..shapes import Box, Capsule, Compound, Cylinder, Hull, Piece, Quaternion, 
 from .base import Base, Category, Complexity
 from .ranges import Ranges
 
+SOFT = 0.1  # rolling resistance of a soft ball, which comes to rest within the picture
+
 
 def fall(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A body falls and bounces; onto another (two); several fall onto each other (multi)."""
@@ -23,14 +25,16 @@ def fall(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
     sizes = [draw.draw(rng, "rigid.size") for _ in range(count)]
     bodies, top, wide = [], 0.0, 0.04 if count == 2 else 0.12
     for k, size in enumerate(sizes):
-        lift = {"single": height, "two": height * k, "multi": 0.0 if k else 0.5 * height}[complexity] + (0.01 if top else 0.0)
+        lift = {"single": height, "two": height * k, "multi": 0.0 if k else 0.3 * height}[complexity] + (0.01 if top else 0.0)
         spot = np.array([*rng.uniform(-wide, wide, 2), top + lift + 0.75 * size])
         resting = complexity == "two" and k == 0
         shape: Shape = Box((size * 1.2, size * 1.2, size)) if resting else solid(rng, size)
         place = (0.0, 0.0, round(size / 2, 4)) if resting else styles.vector(spot)
         turn = {} if resting else {"rotation": styles.rotation(rng)}
         speed = draw.draw(rng, "rigid.spin")
-        spin = {} if resting else {"angular_velocity": styles.vector(speed * _direction(rng))}
+        spin: dict[str, Any] = {} if resting else {"angular_velocity": styles.vector(speed * _direction(rng))}
+        if complexity == "multi":
+            spin["restitution"] = round(0.5 * draw.draw(rng, "rigid.restitution"), 4)  # livelier, they scatter out of the picture
         bodies.append(made(rng, draw, f"body{k}", shape, place, **turn, **spin))
         top = size if resting else float(spot[2]) + 0.75 * size
     text = {"single": "A body falls and bounces.", "two": "A body falls onto a box.", "multi": "Bodies fall onto each other."}[complexity]
@@ -93,7 +97,7 @@ def billiard(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
 
 def tower(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A ball hits a tall block; a stack of two (two); a tower of five or six (multi)."""
-    size, speed = draw.draw(rng, "rigid.size"), round(2.5 + draw.draw(rng, "rigid.speed"), 4)
+    size, speed = draw.draw(rng, "rigid.size"), round(2.2 + 0.5 * draw.draw(rng, "rigid.speed"), 4)
     count = {"single": 1, "two": 2, "multi": int(rng.integers(5, 7))}[complexity]
     tall = {"single": 2.6 * size, "two": 1.1 * size, "multi": 0.7 * size}[complexity]
     bodies, height = [], 0.0
@@ -102,12 +106,12 @@ def tower(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
         box = Box(styles.vector(np.array([size, size, tall]) * rng.uniform(0.9, 1.0, 3)))
         bodies.append(made(rng, draw, f"block{k}", box, styles.vector(np.array([*shift, height + box.size[2] / 2]))))
         height += box.size[2]
-    radius, aim = round(0.45 * size, 4), float(rng.uniform(0.6, 0.85)) * height
+    radius, aim = round(0.05 + 0.25 * size, 4), float(rng.uniform(0.6, 0.85)) * height
     time = 0.75 / speed
     ball = styles.vector(np.array([-0.75 - size / 2, rng.uniform(-0.1, 0.1) * size, max(aim, radius + 0.02)]))
     motion = {"velocity": (speed, 0.0, round(0.5 * draw.drawn["gravity"] * time, 4))}
-    heavy = round({"single": 1.5, "two": 2.0, "multi": 4.0}[complexity] * draw.draw(rng, "rigid.density"), 1)
-    bodies.append(made(rng, draw, "ball", Sphere(radius), ball, density=heavy, **motion))
+    heavy = round({"single": 1.2, "two": 1.6, "multi": 2.5}[complexity] * draw.draw(rng, "rigid.density"), 1)
+    bodies.append(made(rng, draw, "ball", Sphere(radius), ball, density=heavy, rolling=SOFT, **motion))
     what = {"single": "a tall block", "two": "a stack of two blocks", "multi": "a tower of blocks"}[complexity]
     middle = (-0.1, 0.0, round(0.5 * height, 4))
     pair = ("ball", f"block{int(aim / height * count)}")
@@ -133,7 +137,7 @@ def spin(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
     alone = "A coin rolls on its rim." if coin else "A top spins."
     text = {"single": alone, "two": "A coin rolls towards a box.", "multi": "Three tops spin."}[complexity]
     pair = ("coin", "box") if coin else ("top0", "top1")
-    return _scene(rng, bodies, (0.0, 0.0, 0.1), 0.5 if coin else 0.38, text, complexity, pair)
+    return _scene(rng, bodies, (0.0, 0.0, 0.1), 0.58 if coin else 0.38, text, complexity, pair)
 
 
 @part
@@ -168,8 +172,8 @@ def about(axis: int, angle: float) -> Quaternion:
 
 def _coin(rng: np.random.Generator, draw: Ranges, size: float) -> Rigid:
     """A coin that rolls along x, leaning a little so that it curves."""
-    radius, speed, lean = round(0.7 * size, 4), round(0.6 + 0.3 * draw.draw(rng, "rigid.speed"), 4), float(rng.uniform(-0.08, 0.08))
-    place = styles.vector(np.array([-0.5, 0.0, radius * math.cos(lean) + 0.08 * radius * abs(math.sin(lean)) + 2e-4]))
+    radius, speed, lean = round(0.7 * size, 4), round(0.4 + 0.16 * draw.draw(rng, "rigid.speed"), 4), float(rng.uniform(-0.08, 0.08))
+    place = styles.vector(np.array([-0.55, 0.0, radius * math.cos(lean) + 0.08 * radius * abs(math.sin(lean)) + 2e-4]))
     motion: dict[str, Any] = {"velocity": (speed, 0.0, 0.0), "angular_velocity": (0.0, round(speed / radius, 4), 0.0)}
     coin = Cylinder(radius, round(0.16 * radius, 4))
     return made(rng, draw, "coin", coin, place, rotation=about(0, math.pi / 2 + lean), restitution=0.1, friction=0.5, **motion)

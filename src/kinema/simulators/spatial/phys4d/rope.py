@@ -17,6 +17,7 @@ from .base import Base, Category, Complexity
 from .ranges import Ranges
 
 KNOB = 0.06  # m, the radius of a post's knob
+SOFT = 0.1  # rolling resistance of soft balls, which come to rest within the picture
 
 
 def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -104,7 +105,8 @@ def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
         place = np.array(
             [(k - (count - 1) / 2) * 0.25 * span + rng.uniform(-0.03, 0.03), rng.uniform(-0.01, 0.01), height + 0.05 + 0.12 * k]
         )
-        bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=styles.vector(place), density=density, look=styles.look(rng)))
+        soft: dict[str, float] = {"density": density, "restitution": 0.1, "rolling": SOFT}
+        bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=styles.vector(place), look=styles.look(rng), **soft))
     text = {"single": "A rope between two posts swings from side to side.", "two": "A ball drops onto a rope between two posts.",
             "multi": "Balls drop onto a rope between two posts."}  # fmt: skip
     agent, patient = ("ball0", "rope") if count else (None, None)
@@ -141,9 +143,8 @@ def swing(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
         three = ((0.07, size + 0.05), (-0.07, size + 0.05), (0.0, length - 0.07 - size))
         across, up = three[k] if multi else (rng.uniform(-0.04, 0.04), 0.15)
         spot = place + np.array([rng.uniform(-0.05, 0.05), across, up])
-        bodies.append(
-            Rigid(name=name, shape=shape, position=styles.vector(spot), density=density, friction=friction, look=styles.look(rng))
-        )
+        soft: dict[str, float] = {"density": density, "friction": friction, "restitution": 0.1, "rolling": SOFT}
+        bodies.append(Rigid(name=name, shape=shape, position=styles.vector(spot), look=styles.look(rng), **soft))
     text = {"single": "A seat swings on two ropes.", "two": "A ball drops onto a seat that hangs on two ropes.",
             "multi": "Things drop onto a seat that hangs on two ropes."}  # fmt: skip
     agent, patient = ("ball0", "seat") if complexity != "single" else (None, None)
