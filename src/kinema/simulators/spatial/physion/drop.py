@@ -33,4 +33,5 @@ class Drop(Physion):
             form, (size, size, round(thick, 4)), (far * math.cos(way), far * math.sin(way)), role="agent", center=max(high, tall + size),
             rotation=turn, mass=draws.real("mass"),
         )  # fmt: skip
-        return Act(f"A {form} falls.", 0.9, rise=17.0)
+        below = (round(far * math.cos(way), 4), round(far * math.sin(way) - size / 2, 4), 0.0)  # where it lands, if beside
+        return Act(f"A {form} falls.", 0.9, (below,), rise=24.0)
