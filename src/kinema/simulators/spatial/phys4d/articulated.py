@@ -207,7 +207,9 @@ def turned(bodies: list[Rigid], angle: float) -> tuple[Rigid, ...]:
     def one(body: Rigid) -> Rigid:
         both = (turn * Rotation.from_quat(body.rotation, scalar_first=True)).as_quat(scalar_first=True)
         w, x, y, z = (round(float(value), 8) for value in both)
-        vectors = {key: styles.vector(turn.apply(getattr(body, key))) for key in ("position", "velocity", "angular_velocity")}
+        vectors: dict[str, Any] = {
+            key: styles.vector(turn.apply(getattr(body, key))) for key in ("position", "velocity", "angular_velocity")
+        }
         return replace(body, rotation=(w, x, y, z), **vectors)
 
     return tuple(one(body) for body in bodies)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
         place = np.array(
             [(k - (count - 1) / 2) * 0.25 * span + rng.uniform(-0.03, 0.03), rng.uniform(-0.01, 0.01), height + 0.05 + 0.12 * k]
         )
-        soft: dict[str, float] = {"density": density, "restitution": 0.1, "rolling": SOFT}
+        soft: dict[str, Any] = {"density": density, "restitution": 0.1, "rolling": SOFT}
         bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=styles.vector(place), look=styles.look(rng), **soft))
     text = {"single": "A rope between two posts swings from side to side.", "two": "A ball drops onto a rope between two posts.",
             "multi": "Balls drop onto a rope between two posts."}  # fmt: skip
@@ -143,7 +143,7 @@ def swing(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
         three = ((0.07, size + 0.05), (-0.07, size + 0.05), (0.0, length - 0.07 - size))
         across, up = three[k] if multi else (rng.uniform(-0.04, 0.04), 0.15)
         spot = place + np.array([rng.uniform(-0.05, 0.05), across, up])
-        soft: dict[str, float] = {"density": density, "friction": friction, "restitution": 0.1, "rolling": SOFT}
+        soft: dict[str, Any] = {"density": density, "friction": friction, "restitution": 0.1, "rolling": SOFT}
         bodies.append(Rigid(name=name, shape=shape, position=styles.vector(spot), look=styles.look(rng), **soft))
     text = {"single": "A seat swings on two ropes.", "two": "A ball drops onto a seat that hangs on two ropes.",
             "multi": "Things drop onto a seat that hangs on two ropes."}  # fmt: skip
