@@ -28,7 +28,7 @@ class Drop(Physion):
         size, form, high = draws.real("size"), draws.among(FALLING), draws.real("height")
         far, way = draws.real("offset"), float(draws.rng.uniform(0, 2 * math.pi))
         turn = about("z", float(draws.rng.uniform(0, 2 * math.pi)))
-        thick = 0.25 * size if form == "ring" else size
+        thick = 0.32 * size if form == "ring" else size
         props.put(
             form, (size, size, round(thick, 4)), (far * math.cos(way), far * math.sin(way)), role="agent", center=max(high, tall + size),
             rotation=turn, mass=draws.real("mass"),
