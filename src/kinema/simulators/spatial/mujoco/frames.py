@@ -17,24 +17,30 @@ class Frames:
     """The own frames of rigid bodies [n] inside MuJoCo's, and where they are."""
 
     def __init__(self, model: Any, bodies: Sequence[Rigid]) -> None:
-        from scipy.spatial.transform import Rotation
+        import mujoco
 
         self.ids = np.array([model.body(body.name).id for body in bodies], int)
         self.offset, self.turn = np.zeros((len(self.ids), 3)), np.tile([1.0, 0.0, 0.0, 0.0], (len(self.ids), 1))
         for n, body in enumerate(bodies):
             k = self.ids[n]
             if body.joint is None and not body.fixed and not body.drive:
-                back = Rotation.from_quat(model.body_quat[k], scalar_first=True).inv()
-                self.offset[n] = back.apply(np.array(body.position) - model.body_pos[k])
-                self.turn[n] = (back * Rotation.from_quat(body.rotation, scalar_first=True)).as_quat(scalar_first=True)
+                back, own = np.zeros(4), np.array(body.rotation, float)
+                mujoco.mju_negQuat(back, model.body_quat[k])
+                mujoco.mju_rotVecQuat(self.offset[n], np.array(body.position) - model.body_pos[k], back)
+                mujoco.mju_mulQuat(self.turn[n], back, own / np.linalg.norm(own))
+        self._shifted = bool(self.offset.any())
 
     def position(self, data: Any) -> Floats:
         """Positions [n,3] of the own frames in the world."""
-        return np.asarray(data.xpos[self.ids] + (data.xmat[self.ids].reshape(-1, 3, 3) @ self.offset[..., None])[..., 0])
+        where = data.xpos.take(self.ids, 0)
+        if self._shifted:
+            where += (data.xmat.take(self.ids, 0).reshape(-1, 3, 3) @ self.offset[..., None])[..., 0]
+        return np.asarray(where)
 
     def rotation(self, data: Any) -> Floats:
         """Rotations [n,4] of the own frames in the world."""
-        w, v = data.xquat[self.ids, :1], data.xquat[self.ids, 1:]
+        found = data.xquat.take(self.ids, 0)
+        w, v = found[:, :1], found[:, 1:]
         a, u = self.turn[:, :1], self.turn[:, 1:]
         return np.concatenate([w * a - (v * u).sum(1, keepdims=True), w * u + a * v + cross(v, u)], 1)
 
@@ -47,4 +53,4 @@ class Frames:
 
 def cross(a: Floats, b: Floats) -> Floats:
     """Cross products of vectors [n,3]; NumPy's own takes its time with few."""
-    return np.asarray(a[:, _NEXT] * b[:, _LAST] - a[:, _LAST] * b[:, _NEXT])
+    return np.asarray(a.take(_NEXT, 1) * b.take(_LAST, 1) - a.take(_LAST, 1) * b.take(_NEXT, 1))

@@ -44,7 +44,7 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
         for motor in motors:
             motor.start(d)
         stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene, substeps)
-        log = Log(m, scene, groups, breach)
+        log = Log(m, scene, groups, breach, len(times))
         log.add(d, 0.0)
         for k in range(1, len(times)):
             breach.before(d, k)

@@ -100,14 +100,15 @@ def reader(model: Any, bodies: Sequence[Rigid], scene: Scene) -> Reader:
     frames = Frames(model, bodies)
 
     def read(data: Any) -> States:
-        spin = data.cvel[ids, :3]
-        velocity = data.cvel[ids, 3:] + cross(spin, data.xipos[ids] - data.subtree_com[roots])
-        local = (spin[:, None] @ data.ximat[ids].reshape(-1, 3, 3))[:, 0]
+        motion, center = data.cvel.take(ids, 0), data.xipos.take(ids, 0)
+        spin = motion[:, :3]
+        velocity = motion[:, 3:] + cross(spin, center - data.subtree_com.take(roots, 0))
+        local = (spin[:, None] @ data.ximat.take(ids, 0).reshape(-1, 3, 3))[:, 0]
         kinetic = 0.5 * mass * (velocity**2).sum(-1) + 0.5 * (inertia * local**2).sum(-1)
         elastic = np.zeros(len(ids))
         for n, joint in sprung:
             elastic[n] = _spring(model, data, joint)
-        return States(frames.position(data), frames.rotation(data), data.xipos[ids], velocity, spin, kinetic, elastic, nothing)
+        return States(frames.position(data), frames.rotation(data), center, velocity, spin, kinetic, elastic, nothing)
 
     return read
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+_DIRECTIONS = np.arange(1, 6)[:, None]  # of friction: two of sliding, one of turning, two of rolling
+
 
 class Touch:
     """One set of contacts: `geom` [k,2], `flex` [k,2] or None, first `rows` [k] (-1: none) of all of them; of those of rigid pairs
     `first` [n] rows, restitution `bounce` [n], `slide` [d,n] rows and `friction` [d,n] of the directions of friction (where a
-    contact has none: its own first row, and 0), the largest friction squared, `stop` [n], and which trees of joints `meet` (-1: what
-    stands still)."""
+    contact has none: its own first row, and 0), the largest friction squared, `stop` [n], and which trees of joints `meet`
+    (-1: what stands still)."""
 
     def __init__(self, model: Any, found: Any, rows: Any, bounces: Any) -> None:
         self.geom, self.flex, self.rows = found.geom.copy(), found.flex.copy() if model.nflex else None, rows.copy()
@@ -20,14 +22,14 @@ class Touch:
         self.held_rows = rows[self.held]
         bounce = bounces[self.geom[:, 0], self.geom[:, 1]]
         live = (there & (bounce == bounce)).nonzero()[0]
-        self.first, self.bounce = rows[live].copy(), bounce[live]
+        self.first, self.bounce = rows[live], bounce[live]
         dims, friction = found.dim[live], found.friction[live]
-        directions = np.arange(1, max(int(dims.max(initial=1)), 1))[:, None]
+        directions = _DIRECTIONS[: max(dims.tolist(), default=1) - 1]
         there = directions < dims
-        self.slide = np.where(there, self.first + directions, self.first)
-        self.friction = np.where(there, friction.T[: len(directions)], 0.0)
+        self.slide = self.first + directions * there
+        self.friction = friction.T[: len(directions)] * there
         self.stop = (self.friction**2).max(0, initial=0.0)
-        self.meet = [(int(one), int(other)) for one, other in model.body_treeid[model.geom_bodyid[self.geom[live]]]]
+        self.meet = [(one, other) for one, other in model.body_treeid[model.geom_bodyid[self.geom[live]]].tolist()]
 
 
 class Touching:
