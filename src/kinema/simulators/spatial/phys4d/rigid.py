@@ -44,7 +44,7 @@ def fall(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
 
 def ramp(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A body slides or rolls down a ramp; into another at its foot (two); into a row of them (multi)."""
-    slope, size, long = math.radians(draw.draw(rng, "rigid.slope")), 0.9 * draw.draw(rng, "rigid.size"), 1.1
+    slope, size, long = math.radians(draw.draw(rng, "rigid.slope")), 0.05 + 0.8 * draw.draw(rng, "rigid.size"), 1.1
     side = ((0, 0), (-long, 0), (-long, long * math.tan(slope)))
     wedge = Hull(tuple(styles.vector(np.array([x, y, z])) for y in (-0.3, 0.3) for x, z in side))
     bodies = [made(rng, draw, "ramp", wedge, (0.2, 0.0, 0.0), fixed=True)]
