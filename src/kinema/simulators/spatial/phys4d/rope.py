@@ -38,7 +38,8 @@ def pendulum(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> 
         "multi": "A ball on a rope swings into a row of others.",
     }
     target = (-0.1, 0.0, round(0.5 * top, 4))
-    return Scene(tuple(bodies), views=styles.views(rng, target, 0.5 * top), text=text[complexity], agent=agent, patient=patient)
+    wide = max(0.52 * top, 0.75 * (half + length * math.sin(angle) + 2 * size))
+    return Scene(tuple(bodies), views=styles.views(rng, target, wide), text=text[complexity], agent=agent, patient=patient)
 
 
 def wrecking(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -110,7 +111,7 @@ def bridge(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
     text = {"single": "A rope between two posts swings from side to side.", "two": "A ball drops onto a rope between two posts.",
             "multi": "Balls drop onto a rope between two posts."}  # fmt: skip
     agent, patient = ("ball0", "rope") if count else (None, None)
-    views = styles.views(rng, (0.0, 0.0, round(0.6 * height, 4)), 0.52 * max(span, height))
+    views = styles.views(rng, (0.0, 0.0, round(0.54 * height, 4)), 0.54 * max(span, height))
     return Scene(tuple(bodies), views=views, text=text[complexity], agent=agent, patient=patient)
 
 
