@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import operator
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,15 @@ def _digest(key: tuple[Key, ...]) -> bytes:
         raise ValueError("a random stream needs a key, such as stream('uniform', seed, index)")
     plain = tuple(str(k) if isinstance(k, str) else operator.index(k) for k in key)  # np.int64(1) must mean 1
     return hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
+
+
+def digest(value: Any) -> str:
+    """Twelve hexadecimal digits that stand for a JSON value.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def stream(*key: Key) -> np.random.Generator:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from ..core.errors import UserError
 from ..core.rng import stream
 from ..simulators import Pairs, Particles, SpatialWorld, World
-from ..simulators.spatial.engine import missing
+from ..simulators.spatial.missing import missing
 
 Announce = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.clip import Clip
 from ..core.config import from_json, name_of
 from ..core.errors import UserError
-from ..core.rng import stream
+from ..core.rng import digest, stream
 from .pairs import EFFECT, Pairs
 from .planar import Attributes, Bounce, Collision, Grid, Parabola, Spatial, Temporal, Uniform
 from .planar.phyre import Phyre, PhyreAmbiguity
@@ -201,7 +201,7 @@ def make(world: World, seed: int, index: int, fields: Sequence[str] | None = Non
     spatial = isinstance(world, SpatialWorld | SpatialTwins)
     clip.meta.update(seed=seed, index=index, versions={"spatial": SPATIAL_VERSION} if spatial else {"planar": VERSION})
     if isinstance(world, SpatialWorld):
-        clip.meta["run"] = f"{world.name}-{seed}-{index // world.cameras}"
+        clip.meta["run"] = f"{world.name}-{digest(clip.meta['params']['scene'])}"
     return clip
 
 

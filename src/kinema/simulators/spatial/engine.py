@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import UserError
 from .bodies import Particles
 from .change import Change
 from .driven import simulate as follow
 from .driven import told
+from .missing import missing
 from .run import Run
 from .scene import Scene
 
@@ -31,10 +31,3 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
         return solid(scene, times, change)
     except ModuleNotFoundError as error:
         raise missing(error) from None
-
-
-def missing(error: ModuleNotFoundError) -> Exception:
-    """What to say where an engine is not installed."""
-    if error.name and error.name.partition(".")[0] in ("mujoco", "newton", "warp"):
-        return UserError(f"spatial worlds need {error.name}: pip install 'kinema[spatial]'")
-    return error

@@ -81,9 +81,11 @@ class Run:
 
     def check(self) -> None:
         """Raise Failed where a number is not finite, or a body that moves is further away or faster than anything in a clip is."""
-        for name in ("position", "rotation", "velocity", "vertices"):
+        bounds = dict.fromkeys(("position", "rotation", "center", "velocity", "angular_velocity", "vertices"), 1e4)
+        bounds |= dict.fromkeys(("kinetic", "potential", "elastic"), np.inf)
+        for name, bound in bounds.items():
             array = getattr(self, name)
-            bad = ~np.isfinite(array) | (np.abs(array) > 1e4)
+            bad = ~np.isfinite(array) | (np.abs(array) > bound)
             if bad.any():
                 frame = int(np.argwhere(bad)[0, 0])
                 raise Failed(f"the scene explodes: {name} is not finite, or beyond all bounds, at {self.times[frame]:.3f} s")
@@ -108,13 +110,14 @@ def bodies_of(scene: Scene, run: Run) -> dict[str, Tensor]:
         "elastic_energy": run.elastic,
     }  # fmt: skip
     marks = {key: array for key in ("visible", "cut", "temperature") if (array := getattr(run, key)) is not None}
-    still = {key: np.broadcast_to(array, (frames, *array.shape)).copy() for key, array in still.items()}
-    return {key: torch.from_numpy(array) for key, array in {**moving, **still, **marks}.items()}
+    still = {key: np.broadcast_to(array, (frames, *array.shape)) for key, array in still.items()}
+    # Copies: a run is kept for its other cameras, and a clip is its owner's to change.
+    return {key: torch.tensor(array) for key, array in {**moving, **still, **marks}.items()}
 
 
 def contacts_of(run: Run) -> dict[str, Tensor]:
     """A run's contacts as a clip's."""
-    return {key: torch.from_numpy(value) for key, value in vars(run.contacts).items()}
+    return {key: torch.tensor(value) for key, value in vars(run.contacts).items()}
 
 
 def run_of(bodies: Mapping[str, Tensor], vertices: Tensor | None, times: Floats) -> Run:

@@ -243,7 +243,9 @@ def _reversed(run: Run, frame: int) -> Run:
     still = {key: getattr(run, key)[order] for key in ("position", "rotation", "center", "kinetic", "potential", "elastic", "vertices")}
     return replace(
         run, velocity=run.velocity[order] * sign, angular_velocity=run.angular_velocity[order] * sign,
-        work=None if run.work is None else run.work[order], contacts=_mirrored(run.contacts, run.times, frame), **still,
+        work=None if run.work is None else run.work[order],
+        temperature=None if run.temperature is None else run.temperature[order],
+        contacts=_mirrored(run.contacts, run.times, frame), **still,
     )  # fmt: skip
 
 

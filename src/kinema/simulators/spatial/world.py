@@ -98,10 +98,10 @@ class SpatialWorld(World):
             dt=self.dt,
             meta={"scenario": json.loads(self.as_json), "params": dict(params), "bodies": [body.name for body in scene.bodies]},
             bodies=bodies,
-            vertices=torch.from_numpy(run.vertices) if run.vertices.shape[1] else None,
+            vertices=torch.tensor(run.vertices) if run.vertices.shape[1] else None,
             contacts=contacts_of(run),
             energy=torch.from_numpy(run.energy),
-            work=None if run.work is None else torch.from_numpy(run.work),
+            work=None if run.work is None else torch.tensor(run.work),
             camera=seen,
             actions=None if (driven := actions(scene, run)) is None else torch.from_numpy(driven),
             outcome=outcome(scene, run) or None,  # an empty one would not come back from a file

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ....core.errors import UserError
+from ..missing import missing
 
 
 @lru_cache(maxsize=1)
 def warp() -> Any:
-    """Warp, quiet, without adjoints, its kernels cached in the user's cache folder."""
-    import warp as wp
+    """Warp, quiet, without adjoints, its kernels cached in the user's cache folder. Raises UserError where it is not installed."""
+    try:
+        import warp as wp
+    except ModuleNotFoundError as error:
+        raise missing(error) from None
 
     wp.config.log_level = wp.LOG_WARNING
     wp.config.enable_backward = False

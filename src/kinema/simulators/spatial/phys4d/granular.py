@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -80,11 +81,14 @@ def impact(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
 
 def hourglass(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """Sand runs through a funnel onto the floor; onto a box (two); into a tray (multi)."""
-    side = 0.7 * draw.draw(rng, "granular.size")
-    height = round(0.32 + 0.2 * draw.draw(rng, "granular.height"), 4)
-    size = (round(side, 4), round(side, 4), round(0.9 * side, 4))
-    sand = _sand(rng, draw, "sand", size, (0.0, 0.0, round(height + 0.12 + size[2] / 2, 4)), 1200)
-    bodies: list[AnyBody] = [funnel(rng, 0.34, 0.11, 0.18, (0.0, 0.0, height)), sand]
+    side, height = round(0.75 * draw.draw(rng, "granular.size"), 4), round(0.32 + 0.2 * draw.draw(rng, "granular.height"), 4)
+    size = (side, side, round(0.7 * side, 4))
+    mouth, slope, grains = round(side + 0.1, 4), round(float(rng.uniform(1.2, 2.0)), 2), float(rng.uniform(9.3, 11.0))
+    sand = _sand(rng, draw, "sand", size, (0.0, 0.0, 0.0), 2000)
+    throat = round(grains * sand.spacing, 4)  # narrower ones, three cells of the solver's grid, jam
+    fits = slope * (side + 2 * sand.spacing - throat) / 2  # above the hole: there the sand is as wide as the funnel
+    sand = replace(sand, position=(0.0, 0.0, round(height + fits + size[2] / 2, 4)))
+    bodies: list[AnyBody] = [funnel(rng, mouth, throat, round(slope * (mouth - throat) / 2, 4), (0.0, 0.0, height)), sand]
     if complexity == "two":
         bodies.append(Rigid(name="box", shape=Box((0.12, 0.12, 0.08)), position=(0.0, 0.0, 0.04), fixed=True, look=styles.look(rng)))
     if complexity == "multi":
