@@ -43,10 +43,10 @@ class Record:
         warm[np.setdiff1d(np.arange(self._count), self._matter)] = np.nan
         strain = np.bincount(self._owner, elastic, self._count)
         visible = np.array([n not in gone for n in range(self._count)])
-        self._rows.append((
-            position, state.rotation, center, speed, state.spin, kinetic + own, -self.mass * (center @ gravity), strain, warm, visible, cut,
-            np.array(work),
-        ))  # fmt: skip
+        energies = (kinetic + own, -self.mass * (center @ gravity), strain)
+        for energy in energies:
+            energy[~visible] = 0.0
+        self._rows.append((position, state.rotation, center, speed, state.spin, *energies, warm, visible, cut, np.array(work)))
         self._vertices.append(points.astype(np.float32))
 
     def _mean(self, values: Floats) -> Floats:
@@ -60,6 +60,7 @@ class Record:
         )
         return Run(
             times=times, position=position, rotation=rotation, center=center, velocity=velocity, angular_velocity=spin, mass=self.mass,
-            kinetic=kinetic, potential=potential, elastic=elastic, vertices=np.stack(self._vertices), contacts=contacts, work=work,
+            kinetic=kinetic, potential=potential, elastic=elastic, vertices=np.stack(self._vertices), contacts=contacts,
+            work=work - work[0],
             visible=visible if broken else None, cut=cut if broken else None, temperature=warm, strays=strays,
         )  # fmt: skip

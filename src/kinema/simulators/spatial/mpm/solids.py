@@ -16,6 +16,7 @@ from ..views import Still
 
 Floats = NDArray[np.float64]
 STEP = 0.004  # s, of MuJoCo
+APART = 1e6  # m: only what overlaps by more than this touches
 
 
 class State(NamedTuple):
@@ -54,6 +55,7 @@ class Solids:
     def _build(self) -> None:
         import mujoco
 
+        from ..mujoco.frames import Frames
         from ..mujoco.model import model
 
         alone = tuple(body for body in self.scene.bodies if isinstance(body, Rigid))
@@ -63,8 +65,10 @@ class Solids:
         self._data: Any = mujoco.MjData(self._model)
         self._ids = np.array([self._model.body(body.name).id for body in alone])
         self.mass[self.places] = self._model.body_mass[self._ids]
-        self.local[self.places] = self._model.body_ipos[self._ids]
-        turn = Rotation.from_quat(self._model.body_iquat[self._ids], scalar_first=True).as_matrix()
+        self._frames = Frames(self._model, alone)
+        own = Rotation.from_quat(self._frames.turn, scalar_first=True).inv()  # from MuJoCo's axes to the body's
+        self.local[self.places] = own.apply(self._model.body_ipos[self._ids] - self._frames.offset)
+        turn = (own * Rotation.from_quat(self._model.body_iquat[self._ids], scalar_first=True)).as_matrix()
         self._inertia[self.places] = np.einsum("nij,nj,nkj->nik", turn, self._model.body_inertia[self._ids], turn)
         for n in self.moving:
             self._start(n)
@@ -77,10 +81,10 @@ class Solids:
     def _start(self, n: int) -> None:
         body, k = _rigid(self.scene, n), self._id(n)
         if self._model.body_dofnum[k] == 6:
-            turn = Rotation.from_quat(body.rotation, scalar_first=True)
+            turn = Rotation.from_quat(self._model.body_quat[k], scalar_first=True)
             spin = np.array(body.angular_velocity)
             at = self._model.body_dofadr[k]
-            self._data.qvel[at : at + 3] = np.array(body.velocity) - np.cross(spin, turn.apply(self.local[n]))
+            self._data.qvel[at : at + 3] = np.array(body.velocity) - np.cross(spin, turn.apply(self._model.body_ipos[k]))
             self._data.qvel[at + 3 : at + 6] = turn.inv().apply(spin)
 
     def _drive(self) -> None:
@@ -99,7 +103,8 @@ class Solids:
         rotation = np.tile([1.0, 0.0, 0.0, 0.0], (n, 1))
         if len(self.places):
             d, ids = self._data, self._ids
-            position[self.places], rotation[self.places], center[self.places] = d.xpos[ids], d.xquat[ids], d.xipos[ids]
+            position[self.places], rotation[self.places] = self._frames.position(d), self._frames.rotation(d)
+            center[self.places] = d.xipos[ids]
             turning = d.cvel[ids, :3]
             spin[self.places] = turning
             velocity[self.places] = d.cvel[ids, 3:] + np.cross(turning, d.xipos[ids] - d.subtree_com[self._model.body_rootid[ids]])
@@ -153,6 +158,8 @@ class Solids:
         k = self._id(n)
         own = self._model.geom_bodyid == k
         self._model.geom_contype[own], self._model.geom_conaffinity[own] = 0, 0
+        pairs = own[self._model.pair_geom1] | own[self._model.pair_geom2]
+        self._model.pair_margin[pairs], self._model.pair_gap[pairs] = -APART, APART
         if self._model.body_dofnum[k] == 6:
             self._model.body_gravcomp[k] = 1.0
             self._data.qvel[self._model.body_dofadr[k] : self._model.body_dofadr[k] + 6] = 0.0
@@ -166,7 +173,7 @@ class Solids:
             raise UserError(f"body {self.scene.bodies[n].name!r} is driven or held by a joint: it cannot be put elsewhere")
         if self._model.body_dofnum[k] == 6:
             at = self._model.jnt_qposadr[self._model.body_jntadr[k]]
-            self._data.qpos[at : at + 3] = position
+            self._data.qpos[at : at + 3] += position - self.state.position[n]
         else:
             self._model.body_pos[k] = position
         mujoco.mj_forward(self._model, self._data)
