@@ -13,10 +13,9 @@ from ..run import Run
 from ..scene import Scene
 from .device import device, strip_of, warp
 from .shading import shading, sun_of
-from .stage import TILE, Stage, lens_of, stage, views_of
+from .stage import LOCK, TILE, Stage, lens_of, stage, views_of
 
 CHUNK = 2**21  # pixels of one launch
-HITTING = ("depth", "segmentation", "normals")
 MOVING = ("flow", "backward_flow", "scene_flow", "occlusion")
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,7 +32,7 @@ def cast(scene: Scene, run: Run, camera: Camera, size: int, fields: Sequence[str
     from . import kernels
 
     frames, out = len(run.times), _outputs(len(run.times), size, fields, len(scene.bodies))
-    with wp.ScopedDevice(device()):
+    with LOCK, wp.ScopedDevice(device()):
         at = stage(scene, run, camera)
         views, lens = views_of(camera, at.origin), lens_of(camera)
         same = np.array([k > 0 and bool((views[k] == views[k - 1]).all()) for k in range(frames)], np.int32)

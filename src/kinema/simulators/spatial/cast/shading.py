@@ -26,7 +26,6 @@ BUMP: dict[Texture, float] = {
     "bricks": 0.03, "metal": 0.006, "fabric": 0.03, "concrete": 0.02, "grass": 0.05, "asphalt": 0.04, "tiles": 0.02, "sand": 0.04,
     "carpet": 0.02, "planks": 0.01,
 }  # fmt: skip
-LIGHTEST = 2.0  # the brightest linear light that a pixel's table knows
 
 
 def shading(g: Geometry, scene: Scene, origin: Floats) -> Any:

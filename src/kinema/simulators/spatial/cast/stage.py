@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ....core.camera import Camera
+from ....core.errors import UserError
 from ..run import Run
 from ..scene import Scene
 from .device import warp
@@ -32,6 +34,7 @@ class Stage:
 
 
 _last: list[tuple[Scene, Run, Stage]] = []
+LOCK = RLock()  # held while rays are cast: a stage is shared, and each camera writes its masks there
 
 
 def stage(scene: Scene, run: Run, camera: Camera) -> Stage:
@@ -54,8 +57,10 @@ def views_of(camera: Camera, origin: Floats) -> NDArray[np.float32]:
 
 
 def lens_of(camera: Camera) -> tuple[float, float, float]:
-    """Focal length and principal point in px."""
+    """Focal length and principal point in px. Raises UserError for a camera that zooms, or whose pixels are not square."""
     k = camera.intrinsics[0].numpy()
+    if not bool((camera.intrinsics == camera.intrinsics[0]).all()) or k[0, 0] != k[1, 1]:
+        raise UserError("the ray-caster's cameras have square pixels and keep their focal length")
     return float(k[0, 0]), float(k[0, 2]), float(k[1, 2])
 
 

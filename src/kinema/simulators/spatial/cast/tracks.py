@@ -12,7 +12,7 @@ from ....core.rng import stream
 from ..run import Run
 from ..scene import Scene
 from .device import device, warp
-from .stage import Stage, lens_of, stage, views_of
+from .stage import LOCK, Stage, lens_of, stage, views_of
 
 GRID = 32  # rays to each side of a frame that look for points
 Floats = NDArray[np.float64]
@@ -23,13 +23,14 @@ def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arr
     """`tracks` [t,n,3] m of `count` surface points that the camera sees at some time, spread evenly over the bodies it sees;
     `track_visible` [t,n] whether it sees them; `track_ids` [t,n] of their bodies, as in the segmentation.
 
-    Where no body is ever seen they are points of the floor; where that is not seen either, points of the bodies.
+    Where no body is ever seen they are points of the floor; where that is not seen either, points of the bodies. Nothing where
+    there is nothing to see.
     """
     wp = warp()
     from .kernels import Hit, World, pick, pursue
 
     rng, frames = stream("tracks", count), len(run.times)
-    with wp.ScopedDevice(device()):
+    with LOCK, wp.ScopedDevice(device()):
         at = stage(scene, run, camera)
         world = wp.array([at.world], dtype=World)
         for look in (_through, _onto):
@@ -41,6 +42,8 @@ def follow(scene: Scene, run: Run, camera: Camera, size: int, count: int) -> Arr
             chosen = _spread(ids.numpy(), count, rng)
             if len(chosen):
                 break
+        else:
+            return {}
         start = wp.array(rays[0][chosen], dtype=int)
         hit, point = wp.array(hits.numpy()[chosen], dtype=Hit), wp.array(points.numpy()[chosen], dtype=wp.vec3)
         track, seen = wp.empty((frames, count), dtype=wp.vec3), wp.zeros((frames, count), dtype=wp.uint8)
@@ -70,7 +73,7 @@ def _onto(camera: Camera, at: Stage, size: int, rng: np.random.Generator) -> tup
     del camera, size
     g = at.geometry
     targets = np.concatenate([g.pose[0, :, :3], g.mesh[0], g.balls[0]]).astype(float)
-    target = targets[rng.integers(len(targets), size=GRID * GRID)]
+    target = targets[rng.integers(len(targets), size=GRID * GRID)] if len(targets) else np.zeros((1, 3))
     up = rng.normal(size=target.shape)
     up[:, 2] = np.abs(up[:, 2]) + 0.1
     up /= np.linalg.norm(up, axis=-1, keepdims=True)

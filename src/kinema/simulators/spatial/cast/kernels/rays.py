@@ -222,16 +222,23 @@ def trace(w: Worlds, f: int, o: wp.vec3, d: wp.vec3, tmax: float, mask: wp.uint3
         if h.kind == PRIMITIVE:
             h.n = wp.transform_vector(w[0].pose[f, h.idx], h.n)
     if w[0].faces > 0 and (mask & MESH_BIT) != wp.uint32(0) and near(o, d, w[0].around_mesh[f]):
-        found = wp.mesh_query_ray(w[0].meshes[f], o, d, h.t)
-        if found.result and found.t < h.t and found.t > NEAR and w[0].face_body[found.face] != skip:
-            h.t = found.t
-            h.kind = TRIANGLE
-            h.idx = found.face
-            h.u = found.u
-            h.v = found.v
-            h.n = found.normal
-            if wp.dot(h.n, d) > 0.0:
-                h.n = -h.n
+        past = float(0.0)
+        while past < h.t:  # on through the triangles of the body that is skipped
+            found = wp.mesh_query_ray(w[0].meshes[f], o + d * past, d, h.t - past)
+            if not found.result:
+                past = h.t
+            elif w[0].face_body[found.face] == skip or found.t + past <= NEAR:
+                past += found.t + NEAR
+            else:
+                h.t = found.t + past
+                h.kind = TRIANGLE
+                h.idx = found.face
+                h.u = found.u
+                h.v = found.v
+                h.n = found.normal
+                if wp.dot(h.n, d) > 0.0:
+                    h.n = -h.n
+                past = h.t
     if w[0].balls > 0 and (mask & BALL_BIT) != wp.uint32(0) and near(o, d, w[0].around_balls[f]):
         query_balls = wp.bvh_query_ray(w[0].ball_tree[f], o, d)
         j = int(0)
