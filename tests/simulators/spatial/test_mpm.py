@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import UserError
+from kinema.simulators import scenario
 from kinema.simulators.spatial import Box, Cloth, Compound, Failed, Heater, Key, Particles, Piece, Rigid, Run, Scene, Sphere
 from kinema.simulators.spatial.change import Change
 from kinema.simulators.spatial.engine import simulate
@@ -86,7 +87,7 @@ def test_mass_and_count_are_kept() -> None:
 
 def test_energy_never_rises() -> None:
     """By no more than 0.5 % of the energy that the fall sets free: particles that make way for others lift the surface."""
-    for run in (pool(), column("sand"), column("honey")):
+    for run in (pool(), column("sand"), column("honey", viscosity=5.0)):
         assert np.diff(run.energy).max() < 0.005 * (run.energy[0] - run.energy[-1]) + 1e-6
 
 
@@ -98,7 +99,8 @@ def test_water_spreads_sand_keeps_a_slope() -> None:
 
 
 def test_the_slope_of_sand_grows_with_friction() -> None:
-    high = [float(column("sand", friction=friction).vertices[-1, :, 2].mean()) for friction in (0.2, 0.5, 0.9)]
+    runs = column("sand", friction=0.2), column("sand"), column("sand", friction=0.9)
+    high = [float(run.vertices[-1, :, 2].mean()) for run in runs]
     assert high[0] < high[1] < high[2]
 
 
@@ -108,23 +110,24 @@ def test_honey_is_slower_than_water_and_slower_when_thicker() -> None:
 
 
 @cache
-def sinking(density: float, viscosity: float = 20.0) -> Run:
-    fluid = Particles(
-        name="syrup", position=(0.0, 0.0, 0.24), size=(0.29, 0.29, 0.31), spacing=0.03, substance="honey", viscosity=viscosity
-    )
-    ball = Rigid(name="ball", shape=Sphere(0.05), position=(0.0, 0.0, 0.3), density=density)
-    return simulate(Scene((fluid, tank(height=0.45), ball)), times(17))
+def sinking(density: float, viscosity: float) -> float:
+    """The mean speed [m/s] of a ball of 0.1 m radius in syrup, from 0.25 to 0.56 s after it is let go."""
+    syrup = Particles(name="syrup", position=(0.0, 0.0, 0.4), size=(0.59, 0.59, 0.6), spacing=0.04, substance="honey", viscosity=viscosity)
+    ball = Rigid(name="ball", shape=Sphere(0.1), position=(0.0, 0.0, 0.6), density=density)
+    run = simulate(Scene((syrup, tank(0.6, 0.9, 0.1, position=(0.0, 0.0, 0.1)), ball)), times(10))
+    fall = -np.diff(run.center[4:, 2, 2]) * 16
+    assert np.ptp(fall) < 0.2 * fall.mean()  # it sinks steadily
+    return float(fall.mean())
 
 
-def test_a_dense_body_sinks_at_a_steady_speed_that_grows_with_its_density() -> None:
-    speeds = []
-    for density in (4000.0, 8000.0):
-        fall = -np.diff(sinking(density).center[:, 2, 2]) * 16
-        steady = fall[2:6]
-        assert np.ptp(steady) < 0.6 * steady.mean()
-        assert steady.mean() < 0.5 * G * 0.25
-        speeds.append(steady.mean())
-    assert 1.3 < speeds[1] / speeds[0] < 5
+def test_a_dense_body_sinks_as_stokes_has_it() -> None:
+    """In a tube three times as wide as the ball, with Faxen's correction for the walls, which slip a little here."""
+    wide = 0.2 / 0.6
+    walls = 1 - 2.104 * wide + 2.09 * wide**3 - 0.95 * wide**5
+    for density, viscosity in ((4000.0, 200.0), (6600.0, 200.0), (6600.0, 400.0)):
+        stokes = 2 / 9 * (density - 1400.0) * G * 0.1**2 / viscosity
+        assert sinking(density, viscosity) == pytest.approx(walls * stokes, rel=0.35)
+    assert sinking(6600.0, 200.0) / sinking(4000.0, 200.0) == pytest.approx(2, rel=0.25)
 
 
 def test_a_light_body_floats() -> None:
@@ -138,7 +141,7 @@ def test_a_light_body_floats() -> None:
 
 def test_wax_stands_while_cold_and_flows_when_hot() -> None:
     wax = Particles(name="wax", position=(0.0, 0.0, 0.08), size=(0.15, 0.15, 0.15), spacing=0.025, substance="wax")
-    cold = simulate(Scene((wax,)), times(25))
+    cold = simulate(Scene((wax,)), times(13))
     hot = simulate(Scene((wax,), heaters=(Heater(temperature=200.0, rate=4.0, reach=0.1),)), times(25))
     assert cold.temperature is not None
     assert hot.temperature is not None
@@ -186,6 +189,16 @@ def test_a_twin_is_the_run_until_the_law_breaks() -> None:
     assert up.velocity[-1, 0, 2] > 1.0
 
 
+def test_most_sand_runs_through_its_funnel() -> None:
+    world = scenario("granular", base="hourglass", complexity="two")
+    scene = world.draw(np.random.default_rng(1), 0)
+    run = simulate(scene, times(32))
+    through = (run.vertices[..., 2] < scene.body("funnel").position[2]).mean(1)
+    assert through[0] == 0
+    assert through[-1] > 0.5
+    assert run.strays == 0
+
+
 def _hash(run: Run) -> str:
     digest = hashlib.sha256()
     for array in (run.vertices, run.center, run.velocity, run.energy):
@@ -193,6 +206,7 @@ def _hash(run: Run) -> str:
     return digest.hexdigest()
 
 
+@cache
 def splash() -> Run:
     water = Particles(name="water", position=(0.0, 0.0, 0.2), size=(0.2, 0.2, 0.2), spacing=0.03)
     return simulate(Scene((water, Rigid(name="ball", shape=Sphere(0.05), position=(0.02, 0.0, 0.4)))), times(6))

@@ -109,7 +109,7 @@ def thick(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sce
                 form="cylinder",
                 position=(across, 0.0, round(height / 2 + 0.006, 4)),
                 substance="honey",
-                viscosity=round(1 + 5 * base * 6**k, 4),
+                viscosity=round((5 + 30 * base) * 5**k, 4),
             )
         )
     text = {"single": "A thick fluid spreads.", "two": "Two fluids spread, one thicker than the other.",
