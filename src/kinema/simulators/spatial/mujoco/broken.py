@@ -79,9 +79,9 @@ class Breach:
         if change is not None and change.vanish:
             marks["visible"] = np.ones(shape, bool)
             marks["visible"][change.frame :, list(change.vanish)] = False
-        if change is not None and change.moved:
+        if change is not None and (change.vanish or change.moved):
             marks["cut"] = np.zeros(shape, bool)
-            marks["cut"][change.frame, list(change.moved)] = True
+            marks["cut"][change.frame, [*change.vanish, *change.moved]] = True
         return marks
 
     def _part(self, one: int, other: int) -> None:

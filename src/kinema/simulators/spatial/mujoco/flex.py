@@ -27,6 +27,7 @@ from .kinds import Floats, Law, Reader, Settings, States
 from .membrane import sheet, solid
 from .mjcf import text
 from .pressure import gas, lift, stored, swelling
+from .pushes import spread
 from .wind import air
 
 STEP = 1 / 240  # s
@@ -38,9 +39,9 @@ PLATE, ROUND = 1.17, 0.7  # drag coefficients of a plate across the wind; of a c
 AnyFlex = Cloth | Soft | Balloon
 
 
-def settings(body: AnyFlex, scene: Scene) -> Settings:
+def settings(bodies: Sequence[AnyFlex], scene: Scene) -> Settings:
     """Implicit elasticity, and conjugate gradients for it; half the step where gas makes a skin stiff."""
-    return Settings(STEP / 2 if isinstance(body, Balloon) else STEP, OPTION)
+    return Settings(STEP / 2 if any(isinstance(body, Balloon) for body in bodies) else STEP, OPTION)
 
 
 def add(root: Element, world: Element, body: AnyFlex, scene: Scene) -> None:
@@ -152,10 +153,11 @@ def start(model: Any, data: Any, bodies: Sequence[AnyFlex], scene: Scene) -> Non
 
 
 def laws(model: Any, bodies: Sequence[AnyFlex], scene: Scene) -> list[Law]:
-    """The wind on their skins; the gas in balloons, and their lift."""
+    """Pushes; the wind on their skins; the gas in balloons, and their lift."""
     found = []
     for body in bodies:
         where = Vertices(model, body)
+        found += [spread(where, push) for push in scene.pushes if push.body == body.name]
         if scene.wind is not None:
             found.append(_drag(where, body, scene))
         if isinstance(body, Balloon):

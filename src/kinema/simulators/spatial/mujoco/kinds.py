@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.errors import UserError
 from ..bodies import AnyBody, Rigid, Rope
 from ..scene import Scene
 
@@ -19,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 class Settings(NamedTuple):
-    """What a body needs of the engine: the longest `step` in s, and attributes of MuJoCo's <option> (those of flexible bodies
+    """What bodies of a kind need of the engine: the longest `step` in s, and attributes of MuJoCo's <option> (those of flexible bodies
     win over those of rigid ones)."""
 
     step: float
@@ -62,8 +60,8 @@ class Kind(Protocol):
     has contype 2 and conaffinity 3 and so meets all, by MuJoCo's own mixing.
     """
 
-    def settings(self, body: Any, scene: Scene) -> Settings:
-        """What the engine must do for this body."""
+    def settings(self, bodies: Sequence[Any], scene: Scene) -> Settings:
+        """What the engine must do for the bodies of this kind."""
 
     def add(self, root: Element, world: Element, body: Any, scene: Scene) -> None:
         """Add a body to the model; `root` is <mujoco>, `world` its <worldbody>. Rigid bodies come first."""
@@ -84,8 +82,6 @@ class Kind(Protocol):
 def kind(body: AnyBody) -> Kind:
     """The module that knows a body."""
     name = "rigid" if isinstance(body, Rigid) else "rope" if isinstance(body, Rope) else "flex"
-    if find_spec(f"{__package__}.{name}") is None:
-        raise UserError(f"body {body.name!r}: a {type(body).__name__.lower()} cannot be simulated yet")
     module: Any = import_module(f"{__package__}.{name}")
     return module
 

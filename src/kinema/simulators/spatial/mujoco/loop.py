@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from ..scene import Scene
 from .broken import Breach
 from .contacts import Recorder
 from .driven import drives
+from .heard import heard, plain
 from .impact import Impacts
 from .kinds import Kind, Law, kinds
 from .model import longest_step, model
@@ -27,7 +26,7 @@ FASTEST = 1e5  # m/s, rad/s
 
 
 def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
-    """The run of a scene whose bodies hold together. Raises Failed where it explodes."""
+    """The run of a scene whose bodies hold together. Raises Failed where it explodes, or MuJoCo warns of anything."""
     import mujoco
 
     gap = float(times[1] - times[0]) if len(times) > 1 else 0.04
@@ -38,7 +37,7 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
     groups = kinds(scene)
     motors = drives(m, scene, max(steps, 1))
     breach = Breach(m, scene, change)
-    with _quiet():
+    with heard() as words:
         mujoco.mj_forward(m, d)
         _start(groups, m, d, scene)
         for motor in motors:
@@ -49,8 +48,7 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
         for k in range(1, len(times)):
             breach.before(d, k)
             stepper.run((k - 1) * substeps, substeps)
-            if not (np.abs(d.qvel) < FASTEST).all() or not np.isfinite(d.qpos).all():
-                raise Failed(f"the scene explodes: a velocity is out of bounds between {times[k - 1]:.3f} and {times[k]:.3f} s")
+            _check(d, words, float(times[k - 1]), float(times[k]))
             breach.at(d, k)
             log.add(d, stepper.work)
     return log.run(times, stepper.recorder.contacts())
@@ -156,6 +154,15 @@ class Stepper:
         return source
 
 
+def _check(d: Any, words: list[str], since: float, until: float) -> None:
+    """Raise Failed where the states are out of bounds, or MuJoCo has warned: of full buffers, of a solver that gets nowhere."""
+    said = f": {plain(words[0])}" if words else ""
+    if not (np.abs(d.qvel) < FASTEST).all() or not np.isfinite(d.qpos).all():
+        raise Failed(f"the scene explodes: a velocity is out of bounds between {since:.3f} and {until:.3f} s{said}")
+    if words:
+        raise Failed(f"MuJoCo fails between {since:.3f} and {until:.3f} s{said}")
+
+
 def _start(groups: list[tuple[Kind, list[int]]], m: Any, d: Any, scene: Scene) -> None:
     for module, places in groups:
         module.start(m, d, [scene.bodies[k] for k in places], scene)
@@ -163,16 +170,3 @@ def _start(groups: list[tuple[Kind, list[int]]], m: Any, d: Any, scene: Scene) -
 
 def _laws(groups: list[tuple[Kind, list[int]]], m: Any, scene: Scene) -> list[Law]:
     return [law for module, places in groups for law in module.laws(m, [scene.bodies[k] for k in places], scene)]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MuJoCo's warnings from its log file: they are counted in its data, and looked at there."""
-    import mujoco
-
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda text: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(before)

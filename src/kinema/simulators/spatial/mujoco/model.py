@@ -6,8 +6,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from ....core.errors import UserError
+from ..run import Failed
 from ..scene import Scene
+from .heard import heard, plain
 from .kinds import kinds
 from .mjcf import text as text  # also for those who write MuJoCo's XML in full
 from .pairs import add_pairs
@@ -17,12 +18,12 @@ FLOOR = "/floor"  # no body's name has a slash
 
 def longest_step(scene: Scene) -> float:
     """The longest step in s that every body of a scene, and the scene itself, allows."""
-    steps = [module.settings(scene.bodies[k], scene).step for module, places in kinds(scene) for k in places]
+    steps = [module.settings([scene.bodies[k] for k in places], scene).step for module, places in kinds(scene)]
     return min(steps) if scene.step is None else min(*steps, scene.step)
 
 
 def model(scene: Scene, step: float) -> Any:
-    """The MjModel of a scene with steps of `step` s. Raises UserError where MuJoCo refuses it."""
+    """The MjModel of a scene with steps of `step` s. Raises Failed where MuJoCo refuses it."""
     import mujoco
 
     root = Element("mujoco")
@@ -36,14 +37,15 @@ def model(scene: Scene, step: float) -> Any:
     if scene.floor is not None:
         SubElement(world, "geom", name=FLOOR, type="plane", size="0 0 .1", friction=f"{scene.floor.friction} .005 .0001", conaffinity="0")
     for module, places in kinds(scene):
+        option.attrib.update(module.settings([scene.bodies[k] for k in places], scene).option)
         for k in places:
-            option.attrib.update(module.settings(scene.bodies[k], scene).option)
             module.add(root, world, scene.bodies[k], scene)
     add_pairs(root, scene, step)
     try:
-        spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
-        for flex in spec.flexes:
-            flex.elastic3d = int(flex.dim == 3)  # stable neo-Hookean, which XML cannot say
-        return spec.compile()
+        with heard():  # what it has to say of a model that it takes is no fault of the scene's
+            spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+            for flex in spec.flexes:
+                flex.elastic3d = int(flex.dim == 3)  # stable neo-Hookean, which XML cannot say
+            return spec.compile()
     except ValueError as error:
-        raise UserError(f"MuJoCo refuses the scene: {' '.join(str(error).split())}") from None
+        raise Failed(f"MuJoCo refuses the scene: {plain(str(error))}") from None

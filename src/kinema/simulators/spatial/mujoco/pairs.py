@@ -13,10 +13,10 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..bodies import Rigid, Rope
-from ..matter import half
 from ..scene import Scene
 from ..shapes import pieces
 from .mjcf import child
+from .steps import thinnest
 
 PUSH = 0.015
 SOFT_SOFTNESS = 0.05  # the same beside cloth, soft bodies and balloons: conjugate gradients get no further in their steps
@@ -49,7 +49,7 @@ def add_pairs(root: Element, scene: Scene, step: float) -> None:
 
 def _surfaces(body: Rigid) -> list[_Surface]:
     friction, restitution = body.property_of("friction"), body.property_of("restitution")
-    levers = [body.rolling * float(half(placed.solid).min()) for placed in pieces(body.shape)]
+    levers = [body.rolling * thinnest(placed.solid) / 2 for placed in pieces(body.shape)]
     still = body.fixed or body.drive
     return [_Surface(f"{body.name}/{k}", body.name, body.parent, still, friction, restitution, lever) for k, lever in enumerate(levers)]
 

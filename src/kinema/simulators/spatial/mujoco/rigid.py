@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ....core.errors import UserError
-from ..bodies import Joint, Key, Rigid
-from ..matter import half, hull
+from ..bodies import Joint, Rigid
+from ..matter import hull
 from ..scene import Scene
 from ..shapes import Box, Capsule, Cylinder, Hull, Placed, Solid, Sphere, pieces
 from .driven import HOLD, pose
@@ -22,33 +20,22 @@ from .kinds import Floats, Law, Reader, Settings, States
 from .mjcf import child, text
 from .pairs import SOFTNESS
 from .pushes import drag, pushes
+from .steps import longest
 
-STEP, SHORTEST = 1 / 240, 1 / 2000  # s
 STOP = 0.03  # share of what a joint is beyond its limit that a step takes away; limits do not bounce
 
 
-def settings(body: Rigid, scene: Scene) -> Settings:
-    """Steps in which nothing goes further than half the least thickness of the scene's bodies: nothing is passed unnoticed."""
-    if body.fixed or body.ghost:
-        return Settings(STEP, {})
-    speed = math.hypot(*body.velocity, math.sqrt(2 * math.hypot(*scene.gravity) * max(body.position[2], 0.1)))
-    speed = max([speed, *(_between(a, b) for a, b in pairwise(body.path))])
-    size = min(float(half(placed.solid).min()) for other in scene.bodies if isinstance(other, Rigid) for placed in pieces(other.shape))
-    return Settings(min(STEP, max(0.5 * size / max(speed, 0.1), SHORTEST)), {})
-
-
-def _between(one: Key, two: Key) -> float:
-    """The speed between two keys of a path [m/s]."""
-    return math.dist(one.position, two.position) / (two.time - one.time)
+def settings(bodies: Sequence[Rigid], scene: Scene) -> Settings:
+    """Steps in which nothing is passed unnoticed."""
+    return Settings(longest(bodies, scene), {})
 
 
 def add(root: Element, world: Element, body: Rigid, scene: Scene) -> None:
     """Add a rigid body, inside its parent where it has one."""
-    _check(body)
     position, rotation = pose(body, 0.0) if body.drive else (body.position, body.rotation)
     home = world
     if body.parent is not None:
-        home = _find(root, body, scene)
+        home = next(element for element in root.iter("body") if element.get("name") == body.parent)  # a scene has parents first
         position, rotation = _relative(body, scene)
     element = child(home, "body", name=body.name, pos=text(position), quat=text(rotation))
     if body.joint is not None:
@@ -131,14 +118,6 @@ def _volume(solid: Solid) -> float:
     return math.pi * solid.radius**2 * solid.length + ends
 
 
-def _check(body: Rigid) -> None:
-    moves = any(body.velocity) or any(body.angular_velocity)
-    if moves and (body.joint is not None or body.fixed or body.drive):
-        raise UserError(f"body {body.name!r}: only free bodies start with a velocity; give a joint its speed, a driven body its path")
-    if body.joint is not None and not any(body.joint.axis):
-        raise UserError(f"body {body.name!r}: a joint's axis must not be zero")
-
-
 def _joint(root: Element, element: Element, joint: Joint) -> None:
     option = root.find("option")
     assert option is not None
@@ -149,13 +128,6 @@ def _joint(root: Element, element: Element, joint: Joint) -> None:
         stiffness=repr(joint.stiffness), solreflimit=f"{-STOP / step**2!r} {-1 / step!r}",
         solimplimit=f"{1 - SOFTNESS} {1 - SOFTNESS} 0.001 0.5 2", **limits,
     )  # fmt: skip
-
-
-def _find(root: Element, body: Rigid, scene: Scene) -> Element:
-    found = next((element for element in root.iter("body") if element.get("name") == body.parent), None)
-    if found is None:
-        raise UserError(f"body {body.name!r}: its parent {body.parent!r} must be a rigid body that comes before it in the scene")
-    return found
 
 
 def _relative(body: Rigid, scene: Scene) -> tuple[Floats, Floats]:

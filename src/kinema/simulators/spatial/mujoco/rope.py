@@ -28,9 +28,9 @@ OPTION = {"integrator": "implicit"}
 CABLE = "mujoco.elasticity.cable"
 
 
-def settings(body: Rope, scene: Scene) -> Settings:
-    """What the engine must do for a rope."""
-    return Settings(_step(body, scene), OPTION)
+def settings(bodies: Sequence[Rope], scene: Scene) -> Settings:
+    """What the engine must do for ropes."""
+    return Settings(min(_step(body, scene) for body in bodies), OPTION)
 
 
 def _step(body: Rope, scene: Scene) -> float:
