@@ -19,8 +19,8 @@ def actions(scene: Scene, run: Run) -> Floats | None:
 
     Row k holds for the motion from frame k to k + 1; the last repeats the one before. Speed is that along the arc of constant
     yaw rate through both poses, so it is exact for a body that moves with constant speed and yaw rate between frames; it is
-    negative in reverse. The camera's step is measured along its own heading at frame k; the camera is the scene's first
-    FirstPerson view on the ego, or the ego itself where there is none."""
+    negative in reverse. The camera's step is measured along the ego's heading at frame k; the camera is the scene's first
+    FirstPerson view on the ego, or the ego's frame where there is none."""
     if scene.ego is None:
         return None
     n = scene.index(scene.ego)
@@ -32,7 +32,7 @@ def actions(scene: Scene, run: Run) -> Floats | None:
     # An arc of length s that turns by a has the chord s sin(a/2) / (a/2).
     gaps = np.diff(run.times)
     speed, rate = chord / np.sinc(turn / (2 * np.pi)) / gaps, turn / gaps
-    eye = run.center[:, n, :2] + _offset(scene, ahead)
+    eye = (run.position[:, n] + _offset(scene, run.rotation[:, n]))[:, :2]
     moved = np.diff(eye, axis=0)
     forward = moved[:, 0] * np.cos(ahead[:-1]) + moved[:, 1] * np.sin(ahead[:-1])
     rows = np.stack([speed, rate, forward, turn], 1)
@@ -50,10 +50,11 @@ def wrapped(angle: Floats) -> Floats:
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
-def _offset(scene: Scene, ahead: Floats) -> Floats:
-    """From the ego's centre to its first camera on the ground [t,2] m."""
+def _offset(scene: Scene, rotation: Floats) -> Floats:
+    """From the ego's frame to its first camera [t,3] m, of the ego's rotations [t,4]."""
+    from scipy.spatial.transform import Rotation
+
     for view in scene.views:
         if isinstance(view, FirstPerson) and view.body == scene.ego:
-            x, y, _ = view.offset
-            return np.stack([x * np.cos(ahead) - y * np.sin(ahead), x * np.sin(ahead) + y * np.cos(ahead)], 1)
-    return np.zeros((len(ahead), 2))
+            return np.asarray(Rotation.from_quat(rotation, scalar_first=True).apply(view.offset))
+    return np.zeros((len(rotation), 3))

@@ -10,11 +10,27 @@ from ...core.config import part
 from ...core.errors import UserError
 from .looks import Look
 from .materials import material
-from .shapes import UPRIGHT, Box, Capsule, Compound, Cylinder, Hull, Quaternion, Sphere, Vector, positive
+from .shapes import (
+    UPRIGHT,
+    Box,
+    Capsule,
+    Compound,
+    Cylinder,
+    Hull,
+    Quaternion,
+    Sphere,
+    Vector,
+    at_least,
+    finite,
+    one_of,
+    positive,
+    unit,
+)  # fmt: skip
 from .substances import substance
 
 EDGES = ("left", "right", "top", "bottom", "corners", "none")
-
+FORMS = ("box", "ball", "cylinder")
+JOINTS = ("hinge", "slide", "ball")
 
 _PLAIN = Look()
 
@@ -27,12 +43,16 @@ class Key:
     position: Vector
     rotation: Quaternion = UPRIGHT
 
+    def __post_init__(self) -> None:
+        finite("a key's time and position", self.time, *self.position)
+        unit("a key's rotation", self.rotation)
+
 
 @part
 class Joint:
     """How a body hangs on its `parent` (or the world): it turns about, or slides along, `axis` through `anchor`, both in the
-    body's axes. A ball joint turns about all axes. `limits` in rad or m; `damping` N m s or N s/m; `stiffness` N m or N/m
-    towards the first pose; `speed` rad/s or m/s it starts with."""
+    body's axes. A ball joint turns about all axes. `limits` in rad or m (a ball joint's from 0 on); `damping` N m s or N s/m;
+    `stiffness` N m or N/m towards the first pose; `speed` rad/s or m/s it starts with."""
 
     kind: Literal["hinge", "slide", "ball"] = "hinge"
     axis: Vector = (0.0, 1.0, 0.0)
@@ -41,6 +61,19 @@ class Joint:
     damping: float = 0.0
     stiffness: float = 0.0
     speed: float = 0.0
+
+    def __post_init__(self) -> None:
+        one_of("a joint's kind", self.kind, JOINTS)
+        finite("a joint's axis, anchor and speed", *self.axis, *self.anchor, self.speed)
+        if not any(self.axis):
+            raise UserError("a joint's axis must not be zero")
+        at_least("a joint's damping and stiffness", 0, self.damping, self.stiffness)
+        if self.limits is not None:
+            finite("a joint's limits", *self.limits)
+            if not self.limits[0] < self.limits[1]:
+                raise UserError(f"a joint's limits must be the lower, then the higher, got {self.limits}")
+            if self.kind == "ball" and self.limits[0] != 0:
+                raise UserError(f"the lower limit of a ball joint must be 0, got {self.limits[0]:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +93,7 @@ class Body:
         numbers = (*self.position, *self.rotation, *self.velocity)
         if not all(map(math.isfinite, numbers)):
             raise UserError(f"body {self.name!r}: position, rotation and velocity must be finite, got {numbers}")
-        if abs(math.hypot(*self.rotation) - 1) > 1e-3:
-            raise UserError(f"body {self.name!r}: rotation must be a unit quaternion (w, x, y, z), got {self.rotation}")
+        unit(f"body {self.name!r}: rotation", self.rotation)
 
 
 @part
@@ -72,7 +104,10 @@ class Rigid(Body):
     `ghost` bodies touch nothing and are not seen: carriers of cameras.
 
     Two bodies that touch do so with the geometric means of their frictions and restitutions; what rolls is held back by `rolling`
-    times what it weighs. A parent and its child do not touch."""
+    times what it weighs. A parent and its child do not touch.
+
+    Only free bodies start with a `velocity` and an `angular_velocity` rad/s, both in the world's axes: the others have their
+    joint's speed, or their path."""
 
     shape: Sphere | Box | Capsule | Cylinder | Hull | Compound
     angular_velocity: Vector = (0.0, 0.0, 0.0)
@@ -94,8 +129,12 @@ class Rigid(Body):
         for key in ("density", "mass"):
             if getattr(self, key) is not None:
                 positive(f"body {self.name!r}: {key}", getattr(self, key))
-        if self.friction is not None and not 0 <= self.friction < math.inf:
-            raise UserError(f"body {self.name!r}: friction must be 0 or more, got {self.friction:g}")
+        if self.mass is not None and self.density is not None:
+            raise UserError(f"body {self.name!r}: has both mass and density; give one of them")
+        finite(f"body {self.name!r}: angular_velocity", *self.angular_velocity)
+        at_least(f"body {self.name!r}: rolling", 0, self.rolling)
+        if self.friction is not None:
+            at_least(f"body {self.name!r}: friction", 0, self.friction)
         if self.restitution is not None and not 0 <= self.restitution <= 1:
             raise UserError(f"body {self.name!r}: restitution must be from 0 to 1, got {self.restitution:g}")
         if self.parent is not None and self.joint is None:
@@ -104,6 +143,8 @@ class Rigid(Body):
             raise UserError(f"body {self.name!r}: is more than one of fixed, driven along a path and held by a joint")
         if any(b.time <= a.time for a, b in zip(self.path, self.path[1:], strict=False)):
             raise UserError(f"body {self.name!r}: the times of its path must rise")
+        if not self.free and (any(self.velocity) or any(self.angular_velocity)):
+            raise UserError(f"body {self.name!r}: only free bodies start with a velocity; give a joint its speed, a driven body its path")
 
     @property
     def drive(self) -> bool:
@@ -114,6 +155,11 @@ class Rigid(Body):
     def static(self) -> bool:
         """Whether the body never moves."""
         return self.fixed
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing holds or drives the body."""
+        return not self.fixed and not self.drive and self.joint is None
 
     def property_of(self, key: str) -> float:
         """`friction`, `restitution` or `density`, its own or its material's."""
@@ -146,6 +192,8 @@ class Cloth(Body):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(f"body {self.name!r}: size, density and thickness", *self.size, self.density, self.thickness)
+        at_least(f"body {self.name!r}: damping and friction", 0, self.damping, self.friction)
+        one_of(f"body {self.name!r}: pinned", self.pinned, EDGES)
         elastic(f"body {self.name!r}", self.young, self.poisson)
         if min(self.count) < 2:
             raise UserError(f"body {self.name!r}: count must be at least 2 along each side, got {self.count}")
@@ -166,7 +214,9 @@ class Soft(Body):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of(f"body {self.name!r}: form", self.form, FORMS)
         positive(f"body {self.name!r}: size and density", *self.size, self.density)
+        at_least(f"body {self.name!r}: damping and friction", 0, self.damping, self.friction)
         elastic(f"body {self.name!r}", self.young, self.poisson)
         if min(self.count) < 2:
             raise UserError(f"body {self.name!r}: count must be at least 2 along each axis, got {self.count}")
@@ -199,8 +249,7 @@ class Rope(Body):
             raise UserError(
                 f"body {self.name!r}: span must be from a tenth of its length to its length, got {self.span:g} of {self.length:g} m"
             )
-        if not 0 <= self.damping < math.inf or not 0 <= self.friction < math.inf:
-            raise UserError(f"body {self.name!r}: damping and friction must be 0 or more, got {self.damping:g} and {self.friction:g}")
+        at_least(f"body {self.name!r}: damping and friction", 0, self.damping, self.friction)
         if self.segments < 2:
             raise UserError(f"body {self.name!r}: a rope needs at least 2 segments, got {self.segments}")
 
@@ -225,6 +274,7 @@ class Balloon(Body):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(f"body {self.name!r}: radius, mass, thickness and pressure", self.radius, self.mass, self.thickness, self.pressure)
+        at_least(f"body {self.name!r}: inflation, lift, damping and friction", 0, self.inflation, self.lift, self.damping, self.friction)
         elastic(f"body {self.name!r}", self.young, self.poisson)
         if not 1 <= self.subdivisions <= 4:
             raise UserError(f"body {self.name!r}: subdivisions must be from 1 to 4, got {self.subdivisions}")
@@ -257,14 +307,15 @@ class Particles(Body):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of(f"body {self.name!r}: form", self.form, FORMS)
         positive(f"body {self.name!r}: size and spacing", *self.size, self.spacing)
         substance(self.substance)
         for key in ("density", "young", "radius"):
             if getattr(self, key) is not None:
                 positive(f"body {self.name!r}: {key}", getattr(self, key))
         for key in ("viscosity", "friction", "yield_stress", "diffusivity"):
-            if getattr(self, key) is not None and not 0 <= getattr(self, key) < math.inf:
-                raise UserError(f"body {self.name!r}: {key} must be 0 or more, got {getattr(self, key):g}")
+            if getattr(self, key) is not None:
+                at_least(f"body {self.name!r}: {key}", 0, getattr(self, key))
         for key in ("temperature", "melting"):
             if getattr(self, key) is not None and not -273.15 <= getattr(self, key) < math.inf:
                 raise UserError(f"body {self.name!r}: {key} must be -273.15 C or more, got {getattr(self, key):g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from ...core.config import part
@@ -16,6 +17,12 @@ TEXTURES: tuple[Texture, ...] = (
     "plain", "checker", "stripes", "dots", "noise", "wood", "marble", "bricks", "metal", "fabric", "concrete", "grass", "asphalt", "tiles",
     "sand", "terrazzo", "carpet", "planks", "windows",
 )  # fmt: skip
+
+
+def channels(what: str, color: Color) -> None:
+    """Raise UserError unless a colour is three numbers from 0 to 255."""
+    if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+        raise UserError(f"{what} must be three numbers from 0 to 255, got {color}")
 
 
 @part
@@ -37,9 +44,8 @@ class Look:
         if self.texture not in TEXTURES:
             raise UserError(f"a look's texture must be one of {', '.join(TEXTURES)}, got {self.texture!r}")
         for key in ("color", "second"):
-            if not all(0 <= channel <= 255 for channel in getattr(self, key)):
-                raise UserError(f"a look's {key} must be three numbers from 0 to 255, got {getattr(self, key)}")
-        if not self.scale > 0:
+            channels(f"a look's {key}", getattr(self, key))
+        if not 0 < self.scale < math.inf:
             raise UserError(f"a look's scale must be above 0 m, got {self.scale:g}")
         for key in ("gloss", "mirror", "clear"):
             if not 0 <= getattr(self, key) <= 1:

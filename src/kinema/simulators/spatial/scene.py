@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import field
 from typing import Literal
 
 from ...core.config import part
 from ...core.errors import UserError
 from .bodies import AnyBody, Balloon, Cloth, Particles, Rigid, Rope, Soft
-from .looks import Color, Look
-from .shapes import Vector, positive
+from .looks import Color, Look, channels
+from .shapes import Vector, at_least, finite, one_of, positive
 from .views import AnyView, Crane, Dolly, FirstPerson, Orbit, Still, Tracking
 
 
@@ -23,9 +24,9 @@ class Floor:
     look: Look = Look(color=(200, 200, 200), second=(165, 165, 165), texture="checker", scale=0.5, gloss=0.05)
 
     def __post_init__(self) -> None:
-        if self.friction < 0 or not 0 <= self.restitution <= 1:
-            found = f"{self.friction:g} and {self.restitution:g}"
-            raise UserError(f"the floor's friction must be 0 or more and its restitution from 0 to 1, got {found}")
+        at_least("the floor's friction", 0, self.friction)
+        if not 0 <= self.restitution <= 1:
+            raise UserError(f"the floor's restitution must be from 0 to 1, got {self.restitution:g}")
 
 
 @part
@@ -40,8 +41,11 @@ class Light:
     size: float = 2.0
 
     def __post_init__(self) -> None:
-        if not math.hypot(*self.direction) > 0 or self.strength < 0 or self.ambient < 0:
-            raise UserError("a light needs a direction, and strength and ambient of 0 or more")
+        finite("a light's direction", *self.direction)
+        if not any(self.direction):
+            raise UserError("a light's direction must not be zero")
+        channels("a light's color", self.color)
+        at_least("a light's strength and ambient", 0, self.strength, self.ambient)
         if not 0 <= self.size <= 60:
             raise UserError(f"a light's size must be from 0 to 60 degrees, got {self.size:g}")
 
@@ -65,10 +69,12 @@ class Sky:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.scenery not in SCENERIES:
-            raise UserError(f"a sky's scenery must be one of {', '.join(SCENERIES)}, got {self.scenery!r}")
-        if not 0 <= self.clouds <= 1 or self.haze < 0:
-            raise UserError(f"a sky's clouds must be from 0 to 1 and its haze 0 or more, got {self.clouds:g} and {self.haze:g}")
+        one_of("a sky's scenery", self.scenery, SCENERIES)
+        for key in ("zenith", "horizon", "ground"):
+            channels(f"a sky's {key}", getattr(self, key))
+        if not 0 <= self.clouds <= 1:
+            raise UserError(f"a sky's clouds must be from 0 to 1, got {self.clouds:g}")
+        at_least("a sky's haze", 0, self.haze)
 
 
 @part
@@ -82,12 +88,17 @@ class Wind:
     density: float = 1.2
 
     def __post_init__(self) -> None:
+        finite("the wind's velocity", *self.velocity)
+        at_least("the wind's gusts", 0, self.gusts)
         positive("the wind's period and density", self.period, self.density)
 
 
 @part
 class Push:
-    """A force of `force` N on a body's centre of mass from `time` s for `duration` s; `torque` N m as well."""
+    """A force of `force` N on a body's centre of mass from `time` s for `duration` s; `torque` N m as well.
+
+    What bends takes both as a rigid body would, every part of it by its mass. Particles, and what is fixed or driven, cannot be
+    pushed."""
 
     body: str
     force: Vector = (0.0, 0.0, 0.0)
@@ -96,6 +107,8 @@ class Push:
     duration: float = 0.05
 
     def __post_init__(self) -> None:
+        finite("a push's force and torque", *self.force, *self.torque)
+        at_least("a push's time", 0, self.time)
         positive("a push's duration", self.duration)
 
 
@@ -115,6 +128,7 @@ class Heater:
     reach: float = 0.1
 
     def __post_init__(self) -> None:
+        finite("a heater's position and height", *self.position, self.height)
         positive("a heater's radius, rate and reach", self.radius, self.rate, self.reach)
         if not -273.15 <= self.temperature < math.inf:
             raise UserError(f"a heater's temperature must be -273.15 C or more, got {self.temperature:g}")
@@ -155,17 +169,51 @@ class Scene:
             raise UserError(f"two bodies of a scene have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
         if not self.views:
             raise UserError("a scene needs at least one view")
-        wanted = [("agent", self.agent), ("patient", self.patient), ("ego", self.ego)]
-        wanted += [("a push", push.body) for push in self.pushes] + [("a view", name) for view in self.views for name in view.bodies]
-        wanted += [(f"body {body.name!r}", body.parent) for body in self.bodies if isinstance(body, Rigid)]
-        wanted += [("a heater", heater.body) for heater in self.heaters]
-        ropes = [body for body in self.bodies if isinstance(body, Rope)]
-        wanted += [(f"body {rope.name!r}", end) for rope in ropes for end in (rope.start, rope.end) if end != "world"]
-        for who, name in wanted:
+        for who, name in self._named():
             if name is not None and name not in names:
                 raise UserError(f"{who} names body {name!r}, which the scene does not have; it has {', '.join(names)}")
+        if self.agent is not None and self.agent == self.patient:
+            raise UserError(f"agent and patient must be two bodies, both are {self.agent!r}")
+        finite("the scene's gravity", *self.gravity)
+        self._check_parents()
+        self._check_pushes()
+        self._check_heaters()
         if self.step is not None:
             positive("the scene's step", self.step)
+
+    def _named(self) -> Iterator[tuple[str, str | None]]:
+        """Who names which body."""
+        yield from (("agent", self.agent), ("patient", self.patient), ("ego", self.ego))
+        yield from (("a push", push.body) for push in self.pushes)
+        yield from (("a view", name) for view in self.views for name in view.bodies)
+        yield from (("a heater", heater.body) for heater in self.heaters)
+        for body in self.bodies:
+            ends = (body.parent,) if isinstance(body, Rigid) else (body.start, body.end) if isinstance(body, Rope) else ()
+            yield from ((f"body {body.name!r}", end) for end in ends if end != "world" or isinstance(body, Rigid))
+
+    def _check_parents(self) -> None:
+        before: set[str] = set()
+        for body in self.bodies:
+            if not isinstance(body, Rigid):
+                continue
+            if body.parent is not None and body.parent not in before:
+                raise UserError(f"body {body.name!r}: its parent {body.parent!r} must be a rigid body that comes before it in the scene")
+            before.add(body.name)
+
+    def _check_pushes(self) -> None:
+        for body in (self.body(push.body) for push in self.pushes):
+            kind = "consists of particles" if isinstance(body, Particles) else ""
+            if isinstance(body, Rigid) and (body.fixed or body.drive):
+                kind = "is fixed" if body.fixed else "is driven along a path"
+            if kind:
+                raise UserError(f"body {body.name!r} {kind}: it cannot be pushed")
+
+    def _check_heaters(self) -> None:
+        for heater in self.heaters:
+            if heater.body is not None and not isinstance(self.body(heater.body), Rigid):
+                raise UserError(f"a heater's body must be rigid, {heater.body!r} is not")
+        if self.heaters and not any(isinstance(body, Particles) for body in self.bodies):
+            raise UserError("heaters warm particles, and the scene has none")
 
     def index(self, name: str) -> int:
         """The place of the body `name`."""
@@ -176,7 +224,7 @@ class Scene:
         return self.bodies[self.index(name)]
 
     def view(self, k: int) -> AnyView:
-        """Camera k of the run. Raises UserError where there are fewer."""
-        if k >= len(self.views):
-            raise UserError(f"camera {k} was asked of a scene with {len(self.views)} views")
+        """Camera k of the run. Raises UserError where k is no whole number from 0 to below their count."""
+        if not isinstance(k, int) or not 0 <= k < len(self.views):
+            raise UserError(f"camera must be a whole number from 0 to {len(self.views) - 1}, the scene's views, got {k!r}")
         return self.views[k]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import field
 from typing import NamedTuple
+
+import numpy as np
 
 from ...core.config import part
 from ...core.errors import UserError
@@ -13,12 +16,41 @@ from .looks import Look
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]  # w, x, y, z
 UPRIGHT: Quaternion = (1.0, 0.0, 0.0, 0.0)
+FLAT = 1e-6  # of its width: a hull that is thinner has no volume to speak of
 
 
 def positive(what: str, *values: float) -> None:
     """Raise UserError unless every value is a number above 0."""
     if not all(math.isfinite(value) and value > 0 for value in values):
-        raise UserError(f"{what} must be above 0, got {', '.join(f'{value:g}' for value in values)}")
+        raise UserError(f"{what} must be above 0, got {_listed(values)}")
+
+
+def at_least(what: str, low: float, *values: float) -> None:
+    """Raise UserError unless every value is a number of `low` or more."""
+    if not all(low <= value < math.inf for value in values):
+        raise UserError(f"{what} must be {low:g} or more, got {_listed(values)}")
+
+
+def finite(what: str, *values: float) -> None:
+    """Raise UserError where a value is infinite or no number."""
+    if not all(map(math.isfinite, values)):
+        raise UserError(f"{what} must be finite, got {_listed(values)}")
+
+
+def unit(what: str, rotation: Quaternion) -> None:
+    """Raise UserError unless a rotation is a quaternion of length 1, to a thousandth."""
+    if not abs(math.hypot(*rotation) - 1) <= 1e-3:
+        raise UserError(f"{what} must be a unit quaternion (w, x, y, z), got {rotation}")
+
+
+def one_of(what: str, value: str, known: Sequence[str]) -> None:
+    """Raise UserError unless a value is one of those known."""
+    if value not in known:
+        raise UserError(f"{what} must be one of {', '.join(known)}, got {value!r}")
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 @part
@@ -72,6 +104,11 @@ class Hull:
     def __post_init__(self) -> None:
         if len(self.points) < 4:
             raise UserError(f"a convex hull needs at least 4 points, got {len(self.points)}")
+        for point in self.points:
+            finite("a convex hull's points", *point)
+        spread = np.linalg.svd(np.array(self.points) - np.mean(self.points, 0), compute_uv=False)
+        if spread[2] <= FLAT * spread[0]:
+            raise UserError("a convex hull's points must not all lie in one plane")
 
 
 @part
@@ -82,6 +119,10 @@ class Piece:
     position: Vector = (0.0, 0.0, 0.0)
     rotation: Quaternion = UPRIGHT
     look: Look | None = None
+
+    def __post_init__(self) -> None:
+        finite("a piece's position", *self.position)
+        unit("a piece's rotation", self.rotation)
 
 
 @part

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ...core.camera import Camera
 from ...core.config import part
 from ...core.errors import UserError
-from .shapes import Vector
+from .shapes import Vector, finite, positive
 
 Array = NDArray[np.float64]
-Course = Callable[[str], tuple[Array, Array]]  # a body's positions [t,3] m and rotations [t,4] through the run
+# A body's positions [t,3] m (of its frame for a FirstPerson, else of its centre of mass) and rotations [t,4] through the run.
+Course = Callable[[str], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,14 @@ class View:
     def __post_init__(self) -> None:
         if not 1 <= self.fov <= 170:
             raise UserError(f"a camera's fov must be from 1 to 170 degrees, got {self.fov:g}")
+        fields = vars(self)
+        for key, value in fields.items():
+            if key != "body":
+                finite(f"a camera's {key}", *(value if isinstance(value, tuple | list) else (value,)))
+        if "eye" in fields and tuple(fields["eye"]) == tuple(fields["target"]):
+            raise UserError(f"a camera stands on what it looks at, {fields['eye']}; move its eye or its target")
+        if fields.get("body") == "":
+            raise UserError("a camera that follows a body, or rides on one, needs its name: body must not be empty")
 
     @property
     def bodies(self) -> tuple[str, ...]:
@@ -54,6 +63,10 @@ class Orbit(View):
     start: float = -90.0
     rate: float = 20.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("a camera's radius", self.radius)
+
 
 @part
 class Dolly(View):
@@ -75,16 +88,21 @@ class Crane(View):
 
 @part
 class Tracking(View):
-    """A camera that keeps `offset` m from a body and looks at it."""
+    """A camera that keeps `offset` m, in the world's axes, from a body's centre of mass and looks at that."""
 
     body: str = ""
     offset: Vector = (0.0, -3.0, 1.2)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not any(self.offset):
+            raise UserError("a camera's offset from the body it looks at must not be zero")
+
 
 @part
 class FirstPerson(View):
-    """A camera that rides on a body, at `offset` m in its axes, looking along its x axis, turned `yaw` degrees to the left and
-    then `pitch` degrees down."""
+    """A camera that rides on a body, at `offset` m from its frame's origin in its axes, looking along its x axis, turned `yaw`
+    degrees to the left and then `pitch` degrees down."""
 
     body: str = ""
     offset: Vector = (0.0, 0.0, 0.0)

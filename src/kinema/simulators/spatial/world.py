@@ -23,7 +23,7 @@ from .engine import simulate
 from .outcomes import outcome
 from .run import Run, bodies_of, contacts_of, run_of
 from .scene import Scene
-from .views import camera
+from .views import AnyView, FirstPerson, camera
 
 DENSE = ("rgb", "depth", "segmentation", "flow", "backward_flow", "occlusion", "scene_flow", "normals")
 
@@ -39,6 +39,8 @@ class SpatialWorld(World):
 
     dense: ClassVar[tuple[str, ...]] = DENSE
     default_dense: ClassVar[tuple[str, ...]] = DENSE
+    violations: ClassVar[tuple[str, ...]] = ("vanish", "teleport", "swap", "pass_through", "reverse", "gravity")  # twins may show
+    why: ClassVar[str] = ""  # there are not all of them
 
     dt: float = 1 / 16
     fps: float = 16.0
@@ -91,7 +93,7 @@ class SpatialWorld(World):
         """The Clip of a run as the camera `params["camera"]`, or `seen`, sees it."""
         fields = self.default_dense if fields is None else fields
         self.check_dense(fields)
-        seen = self._camera(scene, run, int(params["camera"])) if seen is None else seen
+        seen = self._camera(scene, run, scene.view(params["camera"])) if seen is None else seen
         bodies = bodies_of(scene, run)
         return Clip(
             fps=self.fps,
@@ -116,11 +118,13 @@ class SpatialWorld(World):
         run = run_of(clip.bodies, clip.fields.get("vertices"), self._times(clip.num_frames))
         return self._dense(self.scene(clip.meta["params"]), run, clip.camera, fields)
 
-    def _camera(self, scene: Scene, run: Run, k: int) -> Camera:
-        def course(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            return run.center[:, scene.index(name)], run.rotation[:, scene.index(name)]
+    def _camera(self, scene: Scene, run: Run, view: AnyView) -> Camera:
+        place = run.position if isinstance(view, FirstPerson) else run.center
 
-        return camera(scene.view(k), run.times, course, self.size)
+        def course(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            return place[:, scene.index(name)], run.rotation[:, scene.index(name)]
+
+        return camera(view, run.times, course, self.size)
 
     def _dense(self, scene: Scene, run: Run, seen: Camera, fields: Sequence[str]) -> dict[str, Any]:
         if not fields:

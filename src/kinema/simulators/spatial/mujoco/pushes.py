@@ -1,9 +1,9 @@
-"""Forces on rigid bodies from outside: pushes, and the drag of moving air."""
+"""Forces from outside: pushes on rigid bodies and flexes, and the drag of moving air on rigid bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..shapes import Sphere
 from .frames import Frames
 from .kinds import Law
 from .wind import air
+
+if TYPE_CHECKING:
+    from .flex import Vertices
 
 
 def pushes(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
@@ -28,6 +31,29 @@ def drag(model: Any, bodies: Sequence[Rigid], scene: Scene) -> list[Law]:
     return [] if scene.wind is None else [_drag(model, body, scene.wind) for body in moving]
 
 
+def spread(where: Vertices, push: Push) -> Law:
+    """The law of a push on a flex: every vertex gains what it would on a rigid body of its shape; what pins hold is lost to them."""
+    mass, force, torque = where.mass, np.array(push.force), np.array(push.torque)
+
+    def apply(model: Any, data: Any, time: float) -> None:
+        share = _share(push, time, model.opt.timestep)
+        if share <= 0:
+            return
+        points = data.flexvert_xpos[where.points]
+        arms = points - mass @ points / mass.sum()
+        inertia = (mass @ (arms**2).sum(1)) * np.eye(3) - (mass[:, None] * arms).T @ arms
+        gained = force / mass.sum() + np.cross(np.linalg.solve(inertia, torque), arms)
+        where.push(data, share * mass[:, None] * gained)
+
+    return Law(apply)
+
+
+def _share(push: Push, time: float, step: float) -> float:
+    """The part of the step from `time` s on in which a push acts; 0 where rounding alone says that it does."""
+    share = (min(time + step, push.time + push.duration) - max(time, push.time)) / step
+    return share if share > 1e-9 else 0.0
+
+
 def _push(model: Any, push: Push) -> Law:
     import mujoco
 
@@ -35,8 +61,8 @@ def _push(model: Any, push: Push) -> Law:
     force, torque = np.array(push.force), np.array(push.torque)
 
     def apply(model: Any, data: Any, time: float) -> None:
-        share = (min(time + step, push.time + push.duration) - max(time, push.time)) / step  # of this step in which it acts
-        if share > 1e-9:
+        share = _share(push, time, step)
+        if share > 0:
             mujoco.mj_applyFT(model, data, force * share, torque * share, data.xipos[body], body, data.qfrc_applied)
 
     return Law(apply)
