@@ -137,3 +137,25 @@ def test_what_does_not_exist_is_refused() -> None:
         twins(base, violations=("shape",))
     with pytest.raises(UserError, match="no spatial scenario"):
         SpatialTwins(scenario("uniform"))
+
+
+def test_where_everything_moves_as_told_a_car_can_vanish() -> None:
+    base = scenario("driving", size=SIZE, supersampling=1, num_frames=FRAMES)
+    clip = make(twins(base, violations=("vanish",), context=CONTEXT), 0, 1, ("segmentation",))
+    frame, body = law(clip)["frame"], law(clip)["body"]
+    assert (clip.segmentation[frame - 1] == body + 1).any()
+    assert not (clip.segmentation[frame:] == body + 1).any()
+    with pytest.raises(UserError, match="'gravity' means nothing in driving, where everything moves as it is told; there are vanish"):
+        twins(base, violations=("gravity",))
+
+
+def test_water_falls_another_way() -> None:
+    pytest.importorskip("newton")
+    base = scenario("fluid", size=32, supersampling=1, num_frames=10).split("single+thick")
+    world = twins(base, violations=("gravity",), context=CONTEXT)
+    possible, clip = make(world, 1, 0, ()), make(world, 1, 1, ())
+    frame, pull = law(clip)["frame"], torch.tensor(law(clip)["gravity"], dtype=torch.float64)
+    assert torch.equal(possible.vertices[:frame], clip.vertices[:frame])
+    apart = (clip.bodies["center"] - possible.bodies["center"])[-1, 0]
+    wanted = pull - torch.tensor(clip.meta["params"]["scene"]["scene"]["gravity"], dtype=torch.float64)
+    assert torch.nn.functional.cosine_similarity(apart[:2], wanted[:2], dim=0) > 0.9 or wanted[:2].norm() == 0

@@ -14,6 +14,7 @@ from .shapes import Box, Capsule, Cylinder, Sphere
 from .styles import NAMED
 
 PLAIN = ("", "body", "object", "thing", "agent", "patient", "probe", "target", "item", "solid", "distractor", "occluder")
+DRAB = 28  # of 255, between the channels of a colour: less is grey
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 SOON = 0.03  # s: what touches sooner has touched from the start
 SLOW = 0.05  # m/s: slower is at rest
@@ -56,12 +57,14 @@ def _words(*texts: str) -> int:
 
 
 def color_of(color: tuple[int, int, int]) -> str:
-    """The name of the nearest named colour.
+    """The name of the nearest named colour; of what has hardly any colour white, grey or black.
 
-    >>> color_of((200, 60, 50))
-    'red'
+    >>> color_of((200, 60, 50)), color_of((190, 190, 190))
+    ('red', 'grey')
     """
-    return min(NAMED, key=lambda name: sum((a - b) ** 2 for a, b in zip(NAMED[name], color, strict=True)))
+    drab = max(color) - min(color) < DRAB
+    among = [name for name, known in NAMED.items() if (max(known) - min(known) < DRAB) == drab]
+    return min(among, key=lambda name: sum((a - b) ** 2 for a, b in zip(NAMED[name], color, strict=True)))
 
 
 def word(body: AnyBody) -> str:
@@ -85,7 +88,7 @@ def names_of(scene: Scene) -> list[str]:
     names = []
     for name in plain:
         seen[name] += 1
-        order = ORDINALS[seen[name] - 1] if seen[name] <= len(ORDINALS) else f"{seen[name]}th"
+        order = ORDINALS[seen[name] - 1] if seen[name] <= len(ORDINALS) else f"no. {seen[name]}"
         names.append(f"the {order} {name}" if count[name] > 1 else f"the {name}")
     return names
 

@@ -150,6 +150,12 @@ class SpatialTwins(Pairs):
     def _check_scenario(self) -> None:
         if not isinstance(self.scenario, SpatialWorld):
             raise UserError(f"twins: {self.scenario.name} is no spatial scenario")
+        for kind in self.violations:
+            if kind in self.kinds and kind not in self.scenario.violations:
+                raise UserError(
+                    f"twins: {kind!r} means nothing in {self.scenario.name}, where {self.scenario.why}; there are"
+                    f" {', '.join(self.scenario.violations)}"
+                )
 
     @property
     def _world(self) -> SpatialWorld:
@@ -178,6 +184,10 @@ class SpatialTwins(Pairs):
 
     def _found(self, kind: str, scene: Mapping[str, Any], rng: np.random.Generator) -> Violation | None:
         world = self._world
+        given = world.scene(scene)
+        alone = sum(free(body, told(given)) for body in given.bodies)
+        if alone < {"vanish": 1, "teleport": 1, "swap": 2}.get(kind, 0):
+            return None  # before it is simulated
         film = self._filmed(world, scene)
         for _ in range(_PLANS):
             plan = SPATIAL_VIOLATIONS[kind](film, self._frames, rng)

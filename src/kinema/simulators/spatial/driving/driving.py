@@ -36,6 +36,8 @@ class Driving(SpatialWorld):
     """
 
     name = "driving"
+    violations: ClassVar[tuple[str, ...]] = ("vanish", "teleport", "swap", "reverse")
+    why: ClassVar[str] = "everything moves as it is told"
     splits: ClassVar[Mapping[str, Any]] = {
         "id": None, "ood": "faster, sharper turns, denser traffic", **{name: f"the manoeuvre {name}" for name in MANOEUVRES}
     }  # fmt: skip

@@ -43,11 +43,11 @@ def pour(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scen
 
 def dam(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
     """A column of water in a basin breaks down; against a post (two); against three (multi)."""
-    width, height = draw.draw(rng, "fluid.size"), 0.15 + 0.5 * draw.draw(rng, "fluid.height")
+    width, height = draw.draw(rng, "fluid.size"), 0.1 + 0.4 * draw.draw(rng, "fluid.height")
     size = (round(0.7 * width, 4), 0.43, round(height, 4))
     water = _fluid(rng, draw, "water", size, (round(0.35 * width - 0.44, 4), 0.0, round(WALL + height / 2 + 0.008, 4)))
     posts = {"single": [], "two": [0.0], "multi": [-0.13, 0.0, 0.13]}[complexity]
-    bodies: list[AnyBody] = [tray(rng, (0.9, 0.45, 0.16), "basin"), water]
+    bodies: list[AnyBody] = [tray(rng, (0.9, 0.45, 0.18), "basin"), water]
     for k, across in enumerate(posts):
         tall = round(float(rng.uniform(0.2, 0.35)), 4)
         shape = Box((0.08, 0.08, tall)) if rng.random() < 0.5 else Cylinder(0.045, tall)
@@ -89,7 +89,8 @@ def splash(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
         bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=spot, density=density, look=styles.look(rng)))
     text = {"single": "A drop falls into a pool.", "two": "A ball falls into a pool.", "multi": "Balls fall into a pool."}[complexity]
     agent = "drop" if complexity == "single" else "ball0"
-    return Scene(tuple(bodies), views=styles.views(rng, (0.0, 0.0, 0.2), 0.34), agent=agent, patient="pool", text=text)
+    views = styles.views(rng, (0.0, 0.0, 0.26), 0.41) if complexity == "multi" else styles.views(rng, (0.0, 0.0, 0.21), 0.35)
+    return Scene(tuple(bodies), views=views, agent=agent, patient="pool", text=text)
 
 
 def thick(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Scene:
@@ -138,4 +139,6 @@ class Fluids(Category):
     """Phys4D's fluids: poured from a cup, a dam that breaks, things that fall into a pool, thick fluids that spread."""
 
     name = "fluid"
+    violations: ClassVar[tuple[str, ...]] = ("vanish", "teleport", "swap", "reverse", "gravity")
+    why: ClassVar[str] = "particles go through nothing"
     bases: ClassVar[Mapping[str, Base]] = {"pour": pour, "dam": dam, "splash": splash, "thick": thick}

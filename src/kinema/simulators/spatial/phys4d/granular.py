@@ -75,7 +75,7 @@ def impact(rng: np.random.Generator, draw: Ranges, complexity: Complexity) -> Sc
         place = styles.vector(np.array([x, y, high + 0.06 * k]))
         bodies.append(Rigid(name=f"ball{k}", shape=Sphere(radius), position=place, density=density, look=styles.look(rng)))
     what = {"single": "A ball drops", "two": "Two balls drop", "multi": "Four balls drop"}[complexity]
-    views = styles.views(rng, (0.0, 0.0, 0.22), 0.35)
+    views = styles.views(rng, (0.0, 0.0, 0.28), 0.42) if complexity == "multi" else styles.views(rng, (0.0, 0.0, 0.22), 0.35)
     return Scene(tuple(bodies), views=views, agent="ball0", patient="sand", text=f"{what} into a tray of sand.")
 
 
@@ -112,4 +112,6 @@ class Granular(Category):
     """Phys4D's granular matter: a column that collapses, sand poured from a cup, balls dropped into sand, a funnel."""
 
     name = "granular"
+    violations: ClassVar[tuple[str, ...]] = ("vanish", "teleport", "swap", "reverse", "gravity")
+    why: ClassVar[str] = "particles go through nothing"
     bases: ClassVar[Mapping[str, Base]] = {"column": column, "heap": heap, "impact": impact, "hourglass": hourglass}

@@ -116,4 +116,6 @@ class Melting(Category):
     """Phys4D's thermodynamics: wax melts on a hot plate, butter over hot balls, snowmen in a warm pan."""
 
     name = "melting"
+    violations: ClassVar[tuple[str, ...]] = ("vanish", "teleport", "swap", "reverse", "gravity")
+    why: ClassVar[str] = "particles go through nothing"
     bases: ClassVar[Mapping[str, Base]] = {"plate": plate, "ball": ball, "thaw": thaw}
