@@ -234,3 +234,13 @@ def test_a_torque_gives_what_bends_its_angular_momentum():
         spin = mass @ np.cross((points[k] + points[k + 1]) / 2, (points[k + 1] - points[k]) * 64)
         np.testing.assert_allclose(spin, 0.05 * np.array(push.torque), rtol=0.03)
     np.testing.assert_allclose(found.center[-1, 0], 0.0, atol=1e-6)
+
+
+def test_a_short_push_gives_its_impulse_beside_particles_too():
+    pytest.importorskip("newton")
+    water = Particles(name="water", position=(3.0, 0.0, 0.1), size=(0.1, 0.1, 0.1), spacing=0.05)
+    ball = rigid(mass=2.0)
+    pushes = tuple(Push(body="ball", force=(2.0 / 0.004, 0.0, 0.0), time=time, duration=0.004) for time in (0.011, 0.03))
+    found = simulate(Scene((water, ball), gravity=(0.0, 0.0, 0.0), pushes=pushes), np.arange(3) / 16)
+    np.testing.assert_allclose(found.velocity[-1, 1], [2.0, 0.0, 0.0], atol=1e-6)
+    assert found.work[-1] == pytest.approx(2.0 * 2.0**2 / 2, rel=1e-4)

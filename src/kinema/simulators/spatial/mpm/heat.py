@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ....core.errors import UserError
 from ..bodies import Particles, Rigid
 from ..scene import Scene
 from .distance import distance
@@ -24,9 +23,6 @@ class Heat:
 
     def __init__(self, scene: Scene, owner: NDArray[np.int64], mass: Floats) -> None:
         self._scene, self._mass = scene, mass
-        for heater in scene.heaters:
-            if heater.body is not None and not isinstance(scene.body(heater.body), Rigid):
-                raise UserError(f"a heater's body must be rigid, {heater.body!r} is not")
         bodies = {n: body for n, body in enumerate(scene.bodies) if isinstance(body, Particles)}
         spread = [bodies[n] for n in owner]
         self.celsius = np.array([body.temperature for body in spread])

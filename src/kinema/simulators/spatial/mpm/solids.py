@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from ....core.errors import UserError
 from ..bodies import Key, Particles, Rigid
+from ..mujoco.pushes import acting
 from ..scene import Scene
 from ..views import Still
 
@@ -140,17 +141,19 @@ class Solids:
         for n in self.moving:
             force = np.concatenate([impulse[n], moment[n]]) / self.dt
             for push in self.scene.pushes:
-                if push.body == self.scene.bodies[n].name and push.time <= self.time - self.dt / 2 < push.time + push.duration:
-                    force += np.concatenate([push.force, push.torque])
-                    pushed.append((n, push))
+                part = acting(push, self.time - self.dt, self.dt) if push.body == self.scene.bodies[n].name else 0.0
+                if part > 0:
+                    given = part * np.concatenate([push.force, push.torque])
+                    force += given
+                    pushed.append((n, given))
             self._data.xfrc_applied[self._id(n)] = force
         if self.moving:
             mujoco.mj_step(self._model, self._data, self._substeps)
         mujoco.mj_forward(self._model, self._data)
         self.state = self._read()
-        for n, push in pushed:
+        for n, given in pushed:
             mean = (before.velocity[n] + self.state.velocity[n]) / 2, (before.spin[n] + self.state.spin[n]) / 2
-            work += self.dt * float(np.dot(push.force, mean[0]) + np.dot(push.torque, mean[1]))
+            work += self.dt * float(given @ np.concatenate(mean))
         return work
 
     def remove(self, n: int) -> None:

@@ -36,22 +36,22 @@ def spread(where: Vertices, push: Push) -> Law:
     mass, force, torque = where.mass, np.array(push.force), np.array(push.torque)
 
     def apply(model: Any, data: Any, time: float) -> None:
-        share = _share(push, time, model.opt.timestep)
-        if share <= 0:
+        part = acting(push, time, model.opt.timestep)
+        if part <= 0:
             return
         points = data.flexvert_xpos[where.points]
         arms = points - mass @ points / mass.sum()
         inertia = (mass @ (arms**2).sum(1)) * np.eye(3) - (mass[:, None] * arms).T @ arms
         gained = force / mass.sum() + np.cross(np.linalg.solve(inertia, torque), arms)
-        where.push(data, share * mass[:, None] * gained)
+        where.push(data, part * mass[:, None] * gained)
 
     return Law(apply)
 
 
-def _share(push: Push, time: float, step: float) -> float:
+def acting(push: Push, time: float, step: float) -> float:
     """The part of the step from `time` s on in which a push acts; 0 where rounding alone says that it does."""
-    share = (min(time + step, push.time + push.duration) - max(time, push.time)) / step
-    return share if share > 1e-9 else 0.0
+    part = (min(time + step, push.time + push.duration) - max(time, push.time)) / step
+    return part if part > 1e-9 else 0.0
 
 
 def _push(model: Any, push: Push) -> Law:
@@ -61,9 +61,9 @@ def _push(model: Any, push: Push) -> Law:
     force, torque = np.array(push.force), np.array(push.torque)
 
     def apply(model: Any, data: Any, time: float) -> None:
-        share = _share(push, time, step)
-        if share > 0:
-            mujoco.mj_applyFT(model, data, force * share, torque * share, data.xipos[body], body, data.qfrc_applied)
+        part = acting(push, time, step)
+        if part > 0:
+            mujoco.mj_applyFT(model, data, force * part, torque * part, data.xipos[body], body, data.qfrc_applied)
 
     return Law(apply)
 
