@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save
 
+from ..core.clip import Clip
 from ..core.config import from_json, part, to_json
 from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json, write_whole
@@ -195,11 +196,21 @@ def _simulated(job: Job, indices: range, failed: Failures) -> Iterator[tuple[str
     fields = job.scenario.default_dense if job.store == "all" else ("rgb",)
     for i in indices:
         try:
-            clip = make(job.scenario, job.seed, i, fields)
+            clip = _clip(job, i, fields)
         except Failed as error:
             failed[i] = str(error)
         else:
             yield key_of(i), members_of(clip, job.store == "all")
+
+
+def _clip(job: Job, index: int, fields: Sequence[str]) -> Clip:
+    """A clip of a job. Raises Failed where it cannot be simulated, and UserError, which names it, where it is asked for wrongly."""
+    try:
+        return make(job.scenario, job.seed, index, fields)
+    except Failed:
+        raise
+    except UserError as error:
+        raise UserError(f"clip {index}: {error}") from None
 
 
 def _absent(job: Job, indices: range, keys: tuple[str, ...]) -> Failures | None:
@@ -241,7 +252,7 @@ def _shared(job: Job) -> dict[str, Any]:
     why = ""
     for i in range(job.num):
         try:
-            example = make(job.scenario, job.seed, i, ())
+            example = _clip(job, i, ())
         except Failed as error:
             why = why or str(error)
         else:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core.clip import Clip
 from ..simulators import Rigid, SpatialWorld
-from .spatial_bodies import distance_to_surface, free_flights, loose, scene_of
+from .spatial_bodies import distance_to_surface, free_flights, free_groups, loose, scene_of
 from .spatial_rays import Rays
 
 Law = tuple[str, Callable[[Clip], float], float, str]
@@ -20,7 +20,9 @@ Floats = NDArray[np.float64]
 FLOW = 1e-3  # px
 RETURN = 0.05  # px, beyond twice what the flow differs by between neighbouring pixels
 DEPTH = 1e-3  # of the depth
+STRAY = 1e-3  # of the pixels: where two surfaces are one
 FLIGHT = 1e-3  # m/s
+MEETING = 1e-4  # m/s
 GAIN = 0.02  # of the energy that changes its form
 JUMP = 1.0  # m/s by which impacts between two frames may hide a body's speed
 TOUCH = 2e-3  # m that bodies sink into each other where they touch
@@ -38,10 +40,12 @@ def laws(world: SpatialWorld) -> Iterator[Law]:
     yield "pixels lie on their bodies", surface_error, DEPTH, "of the depth"
     if world.tracks:
         yield "tracks stay on their bodies", track_error, DEPTH, "of the distance"
+    yield "ids against MuJoCo's rays", id_error, STRAY, "of the pixels and tracks"
     yield "static bodies move", still_error, 0.0, "m or rad"
     yield "bodies jump", jump_error, JUMP, "m/s beyond their speed"
     yield "bodies overlap", overlap, SUNK, "m"
     yield "free flight", flight_error, FLIGHT, "m/s"
+    yield "momentum of what meets", momentum_error, MEETING, "m/s"
     yield "energy gained beyond work", gain, GAIN, "of what changes its form"
     yield "outcome against distance", outcome_error, TOUCH, "m"
 
@@ -142,12 +146,10 @@ def surface_error(clip: Clip) -> float:
 
 
 def track_error(clip: Clip) -> float:
-    """Largest distance, over that from the camera, of a tracked point from the surface of its body, whether it is seen or not;
-    infinite where a point changes its body. Twins have no tracks: 0."""
+    """Largest distance, over that from the camera, of a tracked point from the surface of its body, whether it is seen or not.
+    Twins have no tracks: 0."""
     if not clip.has("tracks"):
         return 0.0
-    if bool((clip.track_ids != clip.track_ids[:1]).any()):
-        return float("inf")
     found = [0.0]
     for t in range(clip.num_frames):
         points = clip.tracks[t].double()
@@ -155,6 +157,27 @@ def track_error(clip: Clip) -> float:
         apart = distance_to_surface(clip, t, points.numpy(), clip.track_ids[t].long().numpy())
         found.append(float((apart / np.maximum(far, 1.0)).max(initial=0.0)))
     return float(np.max(found))
+
+
+def id_error(clip: Clip) -> float:
+    """Share of the pixels, and of the tracked points that are seen, whose id is not that of the body which MuJoCo's ray hits there,
+    or within a hundredth of a pixel; infinite where a point changes its body. Of rigid bodies, floor and sky."""
+    rays = Rays(scene_of(clip))
+    tracked, known = clip.has("tracks"), torch.tensor([True, *rays.is_hit])
+    if tracked and bool((clip.track_ids != clip.track_ids[:1]).any()):
+        return float("inf")
+    wrong, count = 0, 0
+    for t, at in _chosen(clip):
+        pixel, own = _pixels(clip)[at], clip.segmentation[t].flatten()[at].long()
+        if tracked:
+            seen = clip.track_visible[t]
+            points = clip.camera.frames(t, t + 1).project(clip.tracks[t : t + 1].double())[0]
+            pixel, own = torch.cat([pixel, points[seen]]), torch.cat([own, clip.track_ids[t][seen].long()])
+        pixel, own = pixel[known[own]], own[known[own]]
+        for n in np.flatnonzero(rays.hits(clip, t, pixel.numpy())[1] != own.numpy()):
+            wrong += int(own[n]) not in rays.hits(clip, t, pixel[n].numpy() + _AROUND)[1]
+        count += len(own)
+    return wrong / max(count, 1)
 
 
 def still_error(clip: Clip) -> float:
@@ -165,9 +188,13 @@ def still_error(clip: Clip) -> float:
 
 
 def jump_error(clip: Clip) -> float:
-    """By how many m/s a body's centre of mass gets further between two frames than its speed in either, and gravity, explain."""
-    speed = clip.bodies["velocity"].norm(dim=-1)
-    pull = float(np.linalg.norm(scene_of(clip).gravity)) * clip.dt
+    """By how many m/s a body's centre of mass gets further between two frames than its speed in either, gravity and pushes explain."""
+    scene, speed, mass = scene_of(clip), clip.bodies["velocity"].norm(dim=-1), clip.bodies["mass"][0]
+    pull = torch.full_like(speed[1:], float(np.linalg.norm(scene.gravity)) * clip.dt)
+    start = torch.arange(clip.num_frames - 1) * clip.dt
+    for push in scene.pushes:
+        n, during = scene.index(push.body), (push.time < start + clip.dt) & (push.time + push.duration > start)
+        pull[during, n] += float(np.linalg.norm(push.force)) * min(push.duration, clip.dt) / float(mass[n])
     moved = clip.bodies["center"].diff(dim=0).norm(dim=-1) / clip.dt
     return float((moved - torch.maximum(speed[:-1], speed[1:]) - pull).max())
 
@@ -184,6 +211,22 @@ def flight_error(clip: Clip) -> float:
     change = (clip.bodies["velocity"].diff(dim=0) - pull).norm(dim=-1)
     alone = torch.from_numpy(free_flights(clip))
     return float(change[alone].max()) if bool(alone.any()) else 0.0
+
+
+def momentum_error(clip: Clip) -> float:
+    """Largest change in m/s of the common velocity of free bodies that, between two frames, touch each other, that is not
+    gravity's: impacts hand momentum on, and make none. Where the floor is touched, that upwards beyond the floor's impulses. 0 in
+    scenes of what bends, whose solver is less exact."""
+    if clip.has("vertices"):
+        return 0.0
+    pull = torch.tensor(scene_of(clip).gravity, dtype=torch.float64) * clip.dt
+    change, mass = clip.bodies["velocity"].diff(dim=0) - pull, clip.bodies["mass"][0].double()
+    found = [0.0]
+    for t, n, floor in free_groups(clip):
+        left = (mass[n, None] * change[t, n]).sum(0)
+        left = left if floor is None else left[2] - floor
+        found.append(float(left.norm() / mass[n].sum()))
+    return float(np.max(found))
 
 
 def gain(clip: Clip) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.transform import Rotation
 
@@ -18,6 +21,8 @@ from ..simulators.spatial.matter import matter
 from ..simulators.spatial.shapes import Solid, pieces
 
 Floats = NDArray[np.float64]
+
+NEAR = 16  # balls about a point, one of which it may lie on
 
 
 def scene_of(clip: Clip) -> Scene:
@@ -79,10 +84,12 @@ def _outside(solid: Solid, p: Floats) -> Floats:
 
 
 def _from_points(body: object, vertices: Floats, points: Floats) -> Floats:
-    """Of particles the distance from the nearest one's ball; of meshes that from the nearest vertex beyond the longest edge."""
+    """Of particles the distance from the nearest surface of a ball near by; of meshes that from the nearest vertex beyond the
+    longest edge."""
+    if isinstance(body, Particles):  # balls overlap: the ball that is seen need not be the one whose centre is nearest
+        apart, _ = cKDTree(vertices).query(points, k=range(1, min(NEAR, len(vertices)) + 1))
+        return np.asarray(np.abs(apart - (body.radius or body.spacing / 2)).min(1))
     nearest, _ = cKDTree(vertices).query(points)
-    if isinstance(body, Particles):
-        return np.asarray(np.abs(nearest - (body.radius or body.spacing / 2)))
     corners = vertices[matter(body).triangles]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).max()
     return np.asarray(np.maximum(nearest - longest, 0))
@@ -100,17 +107,47 @@ def loose(scene: Scene) -> NDArray[np.bool_]:
 
 def free_flights(clip: Clip) -> NDArray[np.bool_]:
     """Whether between two frames a body is rigid, held by nothing, pushed by nothing and touches nothing [t-1,n]."""
-    scene = scene_of(clip)
-    alone = np.zeros((clip.num_frames - 1, len(scene.bodies)), bool)
-    if scene.wind is not None or any(isinstance(body, Particles) for body in scene.bodies):
-        return alone
-    alone[:] = loose(scene)
-    start, stop = np.arange(clip.num_frames - 1) * clip.dt, np.arange(1, clip.num_frames) * clip.dt
-    for push in scene.pushes:
-        alone[(push.time < stop) & (push.time + push.duration > start), scene.index(push.body)] = False
-    contacts = {key: value.numpy() for key, value in clip.contacts.items()}
-    for time, duration, pair in zip(contacts["time"], contacts["duration"], contacts["bodies"], strict=True):
-        beside = (time <= stop + 1e-9) & (time + duration >= start - 1e-9)
+    alone = _unpushed(clip)
+    for beside, pair in _touching(clip):
         for n in pair[pair >= 0]:
             alone[beside, n] = False
     return alone
+
+
+def free_groups(clip: Clip) -> Iterator[tuple[int, NDArray[np.int64], float | None]]:
+    """Frames t and bodies that, until frame t + 1, touch each other and at most the floor: rigid, held and pushed by nothing; with
+    the floor's upward impulse on them in N s, None where it touches none of them."""
+    free, contacts = _unpushed(clip), {key: value.numpy() for key, value in clip.contacts.items()}
+    count = free.shape[1]
+    frame = np.floor(contacts["time"] / clip.dt + 1e-6).astype(int)
+    for t in np.flatnonzero(free.any(1)):
+        pair, impulse = contacts["bodies"][frame == t], contacts["impulse"][frame == t]
+        floor = pair.min(1) < 0
+        links = coo_array((np.ones((~floor).sum()), (pair[~floor, 0], pair[~floor, 1])), shape=(count, count))
+        group, carried = connected_components(links, directed=False)[1], pair.max(1)
+        for k in np.unique(group[pair[pair >= 0]]):
+            members = np.flatnonzero(group == k)
+            below = floor & (group[carried] == k)
+            if free[t, members].all():
+                yield int(t), members, float(impulse[below].sum()) if below.any() else None
+
+
+def _unpushed(clip: Clip) -> NDArray[np.bool_]:
+    """Whether between two frames a body is rigid, held by nothing and pushed by nothing but what touches it [t-1,n]."""
+    scene = scene_of(clip)
+    free = np.zeros((clip.num_frames - 1, len(scene.bodies)), bool)
+    if scene.wind is not None or any(isinstance(body, Particles) for body in scene.bodies):
+        return free
+    free[:] = loose(scene)
+    start = np.arange(clip.num_frames - 1) * clip.dt
+    for push in scene.pushes:
+        free[(push.time < start + clip.dt) & (push.time + push.duration > start), scene.index(push.body)] = False
+    return free
+
+
+def _touching(clip: Clip) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """Of every contact, between which frames it is [t-1], and its two bodies."""
+    start = np.arange(clip.num_frames - 1) * clip.dt
+    contacts = {key: value.numpy() for key, value in clip.contacts.items()}
+    for time, duration, pair in zip(contacts["time"], contacts["duration"], contacts["bodies"], strict=True):
+        yield (time <= start + clip.dt + 1e-9) & (time + duration >= start - 1e-9), pair

@@ -25,6 +25,7 @@ class Rays:
             raise UserError("checks of spatial worlds need mujoco: pip install 'kinema[spatial]'") from None
         self._mj = mujoco
         self.is_rigid = [isinstance(body, Rigid) for body in scene.bodies]
+        self.is_hit = [isinstance(body, Rigid) and not body.ghost for body in scene.bodies]
         spec = mujoco.MjSpec()
         if scene.floor is not None:
             spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.1])
@@ -39,18 +40,26 @@ class Rays:
         self._model = spec.compile()
         self._data = mujoco.MjData(self._model)
         self._of_body = {n: self._model.body(f"body{n}").id for n, _ in self._mocap}
+        self._ids = {0: 0} | {place: n + 1 for n, place in self._of_body.items()}
 
     def depth(self, clip: Clip, t: int, pixels: Floats) -> Floats:
         """z-depth in m of what MuJoCo's rays through image points [k,2] hit at frame t, infinite where nothing."""
+        return self.hits(clip, t, pixels)[0]
+
+    def hits(self, clip: Clip, t: int, pixels: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """That depth [k], and the ids [k] of the bodies that are hit as in the segmentation, 0 for floor and sky."""
         self._pose(clip, t)
         pose, k = clip.camera.pose[t].double().numpy(), clip.camera.intrinsics[t].double().numpy()
         local = np.linalg.solve(k, np.concatenate([pixels, np.ones((len(pixels), 1))], 1).T).T
         length = np.linalg.norm(local, axis=1)
         direction = (local / length[:, None]) @ pose[:3, :3]
         eye, geom = -pose[:3, :3].T @ pose[:3, 3], np.zeros(1, np.int32)
+        apart, ids = np.full(len(pixels), -1.0), np.zeros(len(pixels), np.int64)
         # One by one: mj_multiRay (3.17) passes by some bodies that its rays graze, and that mj_ray hits.
-        apart = np.array([self._mj.mj_ray(self._model, self._data, eye, ray, None, 1, -1, geom) for ray in direction])
-        return np.where(apart >= 0, apart / length, np.inf)
+        for n, ray in enumerate(direction):
+            apart[n] = self._mj.mj_ray(self._model, self._data, eye, ray, None, 1, -1, geom)
+            ids[n] = self._ids[self._model.geom_bodyid[geom[0]]] if geom[0] >= 0 else 0
+        return np.where(apart >= 0, apart / length, np.inf), ids
 
     def distance(self, clip: Clip, t: int, a: int, b: int) -> float:
         """Smallest distance in m between two bodies at frame t, below 0 where they are in each other."""
