@@ -59,7 +59,7 @@ def _words(*texts: str) -> int:
 def color_of(color: tuple[int, int, int]) -> str:
     """The name of the nearest named colour; of what has hardly any colour white, grey or black.
 
-    >>> color_of((200, 60, 50)), color_of((190, 190, 190))
+    >>> color_of((200, 60, 50)), color_of((160, 160, 160))
     ('red', 'grey')
     """
     drab = max(color) - min(color) < DRAB

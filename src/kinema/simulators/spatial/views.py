@@ -90,7 +90,7 @@ class Crane(View):
 class Tracking(View):
     """A camera that keeps `offset` m, in the world's axes, from a body's centre of mass and looks at that."""
 
-    body: str = ""
+    body: str
     offset: Vector = (0.0, -3.0, 1.2)
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class FirstPerson(View):
     """A camera that rides on a body, at `offset` m from its frame's origin in its axes, looking along its x axis, turned `yaw`
     degrees to the left and then `pitch` degrees down."""
 
-    body: str = ""
+    body: str
     offset: Vector = (0.0, 0.0, 0.0)
     pitch: float = 0.0
     yaw: float = 0.0
