@@ -51,7 +51,7 @@ scene, low = partial(Scene, (BALL,)), partial(rigid, name="low", joint=Joint())
 
 REFUSED: dict[str, list[Callable[[], object]]] = {
     # cameras
-    r"needs its name: body must not be empty": [Tracking, FirstPerson],
+    r"needs its name: body must not be empty": [partial(cls, body="") for cls in (Tracking, FirstPerson)],
     r"a camera's fov must be from 1 to 170": each(Still, fov=(NAN, 0.0)),
     r"a camera's eye must be finite, got nan, 0, 1": [partial(cls, eye=(NAN, 0, 1)) for cls in (Still, Dolly, Crane)],
     r"a camera's target must be finite": [partial(cls, target=(0, INF, 1)) for cls in (Still, Dolly, Crane, Orbit)],
