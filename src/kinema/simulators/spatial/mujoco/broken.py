@@ -12,16 +12,17 @@ from ..change import Change
 from ..scene import Scene
 from .frames import Frames
 from .kinds import Floats
+from .meetings import Meetings
 
 APART = 1e6  # m: only what overlaps by more than this touches
-COMMON, OWN = 4, 8  # bits of contact that nothing has by nature
+COMMON, OWN, ALL = 4, 8, 63  # bits of contact: that nothing has by nature, and all there are
 
 
 class Breach:
     """What a change does to the model and its states, frame by frame."""
 
-    def __init__(self, model: Any, scene: Scene, change: Change | None) -> None:
-        self._model, self._scene, self._change = model, scene, change
+    def __init__(self, model: Any, scene: Scene, change: Change | None, meetings: Meetings | None) -> None:
+        self._model, self._scene, self._change, self._meetings = model, scene, change, meetings
         self._gone: tuple[int, ...] = ()
         if change is not None:
             for place in change.moved:
@@ -48,8 +49,8 @@ class Breach:
             return
         self._gone = change.vanish
         for place in change.vanish:
-            for other in (-1, *range(len(self._scene.bodies))):
-                self._part_rigid(place, other)
+            everyone = np.arange(self._model.ngeom)
+            self._apart(self._geoms(place), everyone)
             self._set(place, 0, 0)
         mujoco.mj_kinematics(self._model, data)
         for place, position in change.moved.items():
@@ -93,8 +94,14 @@ class Breach:
             self._recoded(flexible[0], other if flexible[0] == one else one)
 
     def _part_rigid(self, one: int, other: int) -> None:
+        self._apart(self._geoms(one), self._geoms(other))
+
+    def _apart(self, a: np.ndarray, b: np.ndarray) -> None:
+        """Rigid geoms `a` and `b` touch no more."""
         model = self._model
-        a, b = self._geoms(one), self._geoms(other)
+        if self._meetings is not None:
+            self._meetings.part(a, b)
+            return
         first, second = model.pair_geom1, model.pair_geom2
         hit = (np.isin(first, a) & np.isin(second, b)) | (np.isin(first, b) & np.isin(second, a))
         model.pair_margin[hit], model.pair_gap[hit] = -APART, APART
@@ -111,7 +118,7 @@ class Breach:
         import mujoco
 
         model = self._model
-        model.body_contype[:], model.body_conaffinity[:] = 15, 15  # bodies are sifted by their geoms
+        model.body_contype[:], model.body_conaffinity[:] = ALL, ALL  # bodies are sifted by their geoms
         flex = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_FLEX, self._scene.bodies[place].name) if place >= 0 else -1
         for name, where in (("geom", self._geoms(place)), ("flex", np.array([flex] if flex >= 0 else [], int))):
             for key, bits in (("contype", contype), ("conaffinity", conaffinity)):

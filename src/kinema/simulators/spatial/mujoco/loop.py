@@ -14,13 +14,15 @@ from ..scene import Scene
 from .broken import Breach
 from .contacts import Recorder
 from .driven import drives
-from .heard import heard, plain
+from .heard import faults, heard, plain
 from .impact import Impacts
 from .kinds import Kind, Law, kinds
+from .meetings import Meetings
 from .model import longest_step, model
+from .pairs import listed
 from .rebound import Rebounds
 from .states import Log
-from .touching import Touch, Touching
+from .touching import Touch, Touching, bounces
 
 FASTEST = 1e5  # m/s, rad/s
 
@@ -36,13 +38,14 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
     steps = substeps * (len(times) - 1)
     groups = kinds(scene)
     motors = drives(m, scene, max(steps, 1))
-    breach = Breach(m, scene, change)
+    meetings = None if listed(scene) else Meetings(m, scene)
+    breach = Breach(m, scene, change, meetings)
     with heard() as words:
         mujoco.mj_forward(m, d)
         _start(groups, m, d, scene)
         for motor in motors:
             motor.start(d)
-        stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene, substeps)
+        stepper = Stepper(m, d, _laws(groups, m, scene), motors, scene, substeps, meetings)
         log = Log(m, scene, groups, breach, len(times))
         log.add(d, 0.0)
         for k in range(1, len(times)):
@@ -57,7 +60,7 @@ def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = N
 class Stepper:
     """Makes steps: forces, MuJoCo's own step, driven bodies, contacts. `work` J is what came from outside."""
 
-    def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene, substeps: int) -> None:
+    def __init__(self, m: Any, d: Any, laws: list[Law], motors: list[Any], scene: Scene, substeps: int, meetings: Meetings | None) -> None:
         import mujoco
 
         self._m, self._d, self._motors = m, d, motors
@@ -71,7 +74,8 @@ class Stepper:
         nested = m.body_parentid[m.jnt_bodyid] != 0
         self._bends = bool((nested | (m.jnt_type == mujoco.mjtJoint.mjJNT_BALL)).any())  # forces depend on how joints turn
         self._alone = True
-        self._touching, self._impacts = Touching(m), Impacts(m)
+        self._look = mujoco.mj_step1 if meetings is None else meetings.look
+        self._touching, self._impacts = Touching(m, bounces(m) if meetings is None else meetings.bounces), Impacts(m)
         self._rebounds = Rebounds(m, self._impacts.calm)
         self.recorder = Recorder(m, scene, substeps)
 
@@ -94,7 +98,7 @@ class Stepper:
             mujoco.mj_integratePos(m, self._qpos, before, self._h / 2)
             if self._bends and self._alone:
                 velocity += self._h / 2 * self._qacc  # as it is where the forces are
-        mujoco.mj_step1(m, d)
+        self._look(m, d)
         source = self._forces(step, before)
         touch = self._touching.look(d)
         if self._halves:
@@ -156,10 +160,11 @@ class Stepper:
 
 def _check(d: Any, words: list[str], since: float, until: float) -> None:
     """Raise Failed where the states are out of bounds, or MuJoCo has warned: of full buffers, of a solver that gets nowhere."""
-    said = f": {plain(words[0])}" if words else ""
+    found = faults(words)
+    said = f": {plain(found[0])}" if found else ""
     if not (np.abs(d.qvel) < FASTEST).all() or not np.isfinite(d.qpos).all():
         raise Failed(f"the scene explodes: a velocity is out of bounds between {since:.3f} and {until:.3f} s{said}")
-    if words:
+    if found:
         raise Failed(f"MuJoCo fails between {since:.3f} and {until:.3f} s{said}")
 
 

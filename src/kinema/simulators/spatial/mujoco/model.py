@@ -14,6 +14,7 @@ from .mjcf import text as text  # also for those who write MuJoCo's XML in full
 from .pairs import add_pairs
 
 FLOOR = "/floor"  # no body's name has a slash
+MEMORY = "256M"  # for contacts and their forces
 
 
 def longest_step(scene: Scene) -> float:
@@ -28,7 +29,7 @@ def model(scene: Scene, step: float) -> Any:
 
     root = Element("mujoco")
     SubElement(root, "compiler", angle="radian", autolimits="true")
-    SubElement(root, "size", memory="256M")
+    SubElement(root, "size", memory=MEMORY)
     # At MuJoCo's own tolerance the solver now and then stops at forces that do not belong to its accelerations.
     option = SubElement(root, "option", timestep=repr(float(step)), gravity=text(scene.gravity), integrator="Euler")
     option.attrib.update(cone="elliptic", tolerance="1e-14")

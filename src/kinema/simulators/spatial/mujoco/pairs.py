@@ -20,10 +20,14 @@ from .steps import thinnest
 
 PUSH = 0.015
 SOFT_SOFTNESS = 0.05  # the same beside cloth, soft bodies and balloons: conjugate gradients get no further in their steps
+FREE, STILL = 16, 32  # bits of contact, where pairs are not listed
+MANY = 60  # geoms: the pairs of more are not listed, for their number grows with its square
 SOFTNESS = 1e-3  # share of the free acceleration that contacts let through: what keeps many of them at once solvable
 
 
-class _Surface(NamedTuple):
+class Surface(NamedTuple):
+    """What a rigid geom, or the floor, brings to whom it meets."""
+
     geom: str
     body: str
     parent: str | None
@@ -33,28 +37,55 @@ class _Surface(NamedTuple):
     rolling: float  # lever of the rolling resistance, m
 
 
+def listed(scene: Scene) -> bool:
+    """Whether a scene's pairs are few enough to be listed; else MuJoCo looks for who is near whom (see meetings.py)."""
+    return len(surfaces(scene)) <= MANY
+
+
 def add_pairs(root: Element, scene: Scene, step: float) -> None:
-    """Add the pairs of all rigid geoms that can touch."""
-    surfaces = [surface for body in scene.bodies if isinstance(body, Rigid) and not body.ghost for surface in _surfaces(body)]
-    if scene.floor is not None:
-        surfaces.insert(0, _Surface("/floor", "", "", True, scene.floor.friction, scene.floor.restitution, 0.0))
-    softness = SOFTNESS if all(isinstance(body, Rigid | Rope) for body in scene.bodies) else SOFT_SOFTNESS
-    contact = child(root, "contact")
-    for k, one in enumerate(surfaces):
-        for other in surfaces[k + 1 :]:
+    """Add the pairs of all rigid geoms that can touch, or, where they are many, let MuJoCo find them."""
+    found, contact = surfaces(scene), child(root, "contact")
+    if not listed(scene):
+        _by_bits(root, contact, found)
+        return
+    soft = softness(scene)
+    for k, one in enumerate(found):
+        for other in found[k + 1 :]:
             if (one.still and other.still) or one.body == other.body or other.parent == one.body or one.parent == other.body:
                 continue
-            child(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step, softness))
+            child(contact, "pair", geom1=one.geom, geom2=other.geom, **_law(one, other, step, soft))
 
 
-def _surfaces(body: Rigid) -> list[_Surface]:
+def _by_bits(root: Element, contact: Element, found: list[Surface]) -> None:
+    """Give geoms bits by which what is free meets all, and what stands still or moves as told only what is free."""
+    geoms = {geom.get("name"): geom for geom in root.iter("geom")}
+    for one in found:
+        geoms[one.geom].attrib.update(contype=str(1 | (STILL if one.still else FREE)), conaffinity="0" if one.still else str(FREE | STILL))
+    for child_, parent in sorted({(one.body, one.parent) for one in found if one.parent}):
+        child(contact, "exclude", body1=parent, body2=child_)
+
+
+def softness(scene: Scene) -> float:
+    """The softness of a scene's rigid contacts."""
+    return SOFTNESS if all(isinstance(body, Rigid | Rope) for body in scene.bodies) else SOFT_SOFTNESS
+
+
+def surfaces(scene: Scene) -> list[Surface]:
+    """Those of a scene."""
+    found = [surface for body in scene.bodies if isinstance(body, Rigid) and not body.ghost for surface in _surfaces(body)]
+    if scene.floor is not None:
+        found.insert(0, Surface("/floor", "", "", True, scene.floor.friction, scene.floor.restitution, 0.0))
+    return found
+
+
+def _surfaces(body: Rigid) -> list[Surface]:
     friction, restitution = body.property_of("friction"), body.property_of("restitution")
     levers = [body.rolling * thinnest(placed.solid) / 2 for placed in pieces(body.shape)]
     still = body.fixed or body.drive
-    return [_Surface(f"{body.name}/{k}", body.name, body.parent, still, friction, restitution, lever) for k, lever in enumerate(levers)]
+    return [Surface(f"{body.name}/{k}", body.name, body.parent, still, friction, restitution, lever) for k, lever in enumerate(levers)]
 
 
-def _law(one: _Surface, other: _Surface, step: float, softness: float) -> dict[str, str]:
+def _law(one: Surface, other: Surface, step: float, softness: float) -> dict[str, str]:
     friction, restitution = math.sqrt(one.friction * other.friction), math.sqrt(one.restitution * other.restitution)
     rolling = max(one.rolling, other.rolling)
     return {
