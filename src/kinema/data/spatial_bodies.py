@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from ..core.clip import Clip
 from ..core.config import from_json
 from ..core.errors import UserError
-from ..simulators import Box, Capsule, Cylinder, Hull, Particles, Rigid, Rope, Scene, Sphere
+from ..simulators import Balloon, Box, Capsule, Cloth, Cylinder, Hull, Particles, Rigid, Rope, Scene, Soft, Sphere
 from ..simulators.spatial.matter import matter
 from ..simulators.spatial.shapes import Solid, pieces
 
@@ -105,8 +105,16 @@ def loose(scene: Scene) -> NDArray[np.bool_]:
     ])  # fmt: skip
 
 
+def bends_freely(scene: Scene) -> NDArray[np.bool_]:
+    """Whether each body is cloth, soft or a balloon, not pinned and without lift [n]: inner forces cannot move its centre of mass."""
+    return np.array([
+        isinstance(body, Soft) or (isinstance(body, Cloth) and body.pinned == "none") or (isinstance(body, Balloon) and not body.lift)
+        for body in scene.bodies
+    ])  # fmt: skip
+
+
 def free_flights(clip: Clip) -> NDArray[np.bool_]:
-    """Whether between two frames a body is rigid, held by nothing, pushed by nothing and touches nothing [t-1,n]."""
+    """Whether between two frames a body is rigid or bends freely, is held by nothing, pushed by nothing and touches nothing [t-1,n]."""
     alone = _unpushed(clip)
     for beside, pair in _touching(clip):
         for n in pair[pair >= 0]:
@@ -133,12 +141,12 @@ def free_groups(clip: Clip) -> Iterator[tuple[int, NDArray[np.int64], float | No
 
 
 def _unpushed(clip: Clip) -> NDArray[np.bool_]:
-    """Whether between two frames a body is rigid, held by nothing and pushed by nothing but what touches it [t-1,n]."""
+    """Whether between two frames a body is rigid or bends freely, held by nothing and pushed by nothing but what touches it [t-1,n]."""
     scene = scene_of(clip)
     free = np.zeros((clip.num_frames - 1, len(scene.bodies)), bool)
     if scene.wind is not None or any(isinstance(body, Particles) for body in scene.bodies):
         return free
-    free[:] = loose(scene)
+    free[:] = loose(scene) | bends_freely(scene)
     start = np.arange(clip.num_frames - 1) * clip.dt
     for push in scene.pushes:
         free[(push.time < start + clip.dt) & (push.time + push.duration > start), scene.index(push.body)] = False

@@ -75,12 +75,27 @@ class Rays:
         loose = np.zeros(m.nbody, bool)
         loose[[self._of_body[n] for n, _ in self._mocap if free[n]]] = True
         first, second = np.triu_indices(m.ngeom, 1)
-        owner = m.geom_bodyid
-        pairs = (owner[first] != owner[second]) & (loose[owner[first]] | loose[owner[second]])
-        reach = np.where(m.geom_rbound > 0, m.geom_rbound, np.inf)  # that of a plane
-        near = np.linalg.norm(place[first] - place[second], axis=1) < reach[first] + reach[second]
+        owner, floor = m.geom_bodyid, m.geom_rbound == 0
+        pairs = (owner[first] != owner[second]) & (loose[owner[first]] | loose[owner[second]]) & ~floor[first] & ~floor[second]
+        near = np.linalg.norm(place[first] - place[second], axis=1) < m.geom_rbound[first] + m.geom_rbound[second]
         chosen = zip(first[pairs & near], second[pairs & near], strict=True)
-        return float(np.max([0.0, *(-self._mj.mj_geomDistance(m, self._data, i, j, 1e-3, None) for i, j in chosen)]))
+        below = [-self._lowest(g) for g in np.flatnonzero(loose[owner])] if floor.any() else []
+        return float(np.max([0.0, *below, *(-self._mj.mj_geomDistance(m, self._data, i, j, 1e-3, None) for i, j in chosen)]))
+
+    def _lowest(self, g: int) -> float:
+        """Height in m of a geom's lowest point. mj_geomDistance (3.17) puts upright cylinders a radius under a plane."""
+        m, up, size = self._model, self._data.geom_xmat[g].reshape(3, 3)[2], self._model.geom_size[g]
+        kind, types = m.geom_type[g], self._mj.mjtGeom
+        if kind == types.mjGEOM_BOX:
+            reach = float(np.abs(up) @ size)
+        elif kind == types.mjGEOM_CYLINDER:
+            reach = float(np.hypot(up[0], up[1]) * size[0] + abs(up[2]) * size[1])
+        elif kind == types.mjGEOM_MESH:
+            start = m.mesh_vertadr[m.geom_dataid[g]]
+            reach = float(-(m.mesh_vert[start : start + m.mesh_vertnum[m.geom_dataid[g]]] @ up).min())
+        else:
+            reach = float(size[0] + abs(up[2]) * size[1] * (kind == types.mjGEOM_CAPSULE))
+        return float(self._data.geom_xpos[g][2]) - reach
 
     def _pose(self, clip: Clip, t: int) -> None:
         for n, k in self._mocap:
