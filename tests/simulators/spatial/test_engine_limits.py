@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinema.simulators.spatial import Box, Hull, Rigid, Scene, Soft, Sphere
+from kinema.simulators.spatial import Box, Hull, Joint, Rigid, Rope, Scene, Soft, Sphere
 from kinema.simulators.spatial.change import Change
 from kinema.simulators.spatial.engine import simulate
 from kinema.simulators.spatial.mujoco import pairs
@@ -102,3 +102,17 @@ def test_what_vanishes_is_cut_once_and_has_no_energy() -> None:
     for energy in (found.kinetic, found.potential, found.elastic):
         assert not energy[3:, 1].any()
     assert min(found.potential[2, 1], found.potential[5, 0]) > 0
+
+
+def test_ropes_and_joints_meet_many_bodies_as_they_meet_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    rope = Rope(name="r", position=(0.02, 0, 1.2), length=0.5, segments=5, start="world")
+    arm = Rigid(name="p", shape=Box((0.6, 0.05, 0.05)), position=(0, 0.3, 0.5), joint=Joint(kind="hinge", speed=3.0))
+    hand = Rigid(name="h", shape=Box((0.3, 0.05, 0.05)), position=(0.3, 0.3, 0.5), parent="p", joint=Joint(kind="hinge"))
+    scene = Scene((*scattered().bodies, arm, hand, rope))
+    listed = simulate(scene, np.arange(6) / 32)
+    monkeypatch.setattr(pairs, "MANY", 0)
+    found = simulate(scene, np.arange(6) / 32)
+    np.testing.assert_allclose(found.position, listed.position, atol=1e-6)
+    assert len(found.contacts.time) == len(listed.contacts.time)
+    soft = Soft(name="s", position=(1, 0, 0.3), size=(0.2, 0.2, 0.2), count=(3, 3, 3))
+    assert simulate(Scene((*scattered().bodies[:4], soft)), np.arange(4) / 32).position[-1, 4, 2] < 0.3

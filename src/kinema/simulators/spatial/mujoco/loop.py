@@ -28,19 +28,19 @@ FASTEST = 1e5  # m/s, rad/s
 
 
 def simulate(scene: Scene, times: NDArray[np.float64], change: Change | None = None) -> Run:
-    """The run of a scene whose bodies hold together. Raises Failed where it explodes, or MuJoCo warns of anything."""
+    """The run of a scene whose bodies hold together. Raises Failed where it explodes, or MuJoCo warns of faults (see `faults`)."""
     import mujoco
 
     gap = float(times[1] - times[0]) if len(times) > 1 else 0.04
     substeps = math.ceil(gap / longest_step(scene) - 1e-9)
     m = model(scene, gap / substeps)
-    d = mujoco.MjData(m)
-    steps = substeps * (len(times) - 1)
-    groups = kinds(scene)
-    motors = drives(m, scene, max(steps, 1))
-    meetings = None if listed(scene) else Meetings(m, scene)
-    breach = Breach(m, scene, change, meetings)
     with heard() as words:
+        d = mujoco.MjData(m)
+        steps = substeps * (len(times) - 1)
+        groups = kinds(scene)
+        motors = drives(m, scene, max(steps, 1))
+        meetings = None if listed(scene) else Meetings(m, scene)
+        breach = Breach(m, scene, change, meetings)
         mujoco.mj_forward(m, d)
         _start(groups, m, d, scene)
         for motor in motors:

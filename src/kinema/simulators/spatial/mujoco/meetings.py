@@ -12,7 +12,7 @@ import numpy as np
 
 from ..scene import Scene
 from .kinds import Floats
-from .pairs import PUSH, softness, surfaces
+from .pairs import PUSH, SOFTNESS, surfaces
 
 
 class Meetings:
@@ -21,18 +21,18 @@ class Meetings:
     def __init__(self, model: Any, scene: Scene) -> None:
         import mujoco
 
-        self._step, self._softness = float(model.opt.timestep), softness(scene)
-        self._friction, self._restitution, self._rolling = (np.full(model.ngeom + 1, np.nan) for _ in range(3))  # the last: no geom
+        self._step = float(model.opt.timestep)
+        self._friction, self._restitution, self._rolling = (np.full(model.ngeom, np.nan) for _ in range(3))
         for one in surfaces(scene):
             k = model.geom(one.geom).id
             self._friction[k], self._restitution[k], self._rolling[k] = one.friction, one.restitution, one.rolling
         self._parted: list[tuple[Any, Any]] = []
-        before = ("checkPos", "checkVel", "kinematics", "comPos", "flex", "tendon", "makeM", "factorM", "collision")
+        before = ("checkPos", "checkVel", "kinematics", "comPos", "tendon", "makeM", "factorM", "collision")
         after = ("makeConstraint", "island", "transmission", "projectConstraint", "fwdVelocity")
         self._before, self._after = ([getattr(mujoco, f"mj_{name}") for name in names] for names in (before, after))
 
     def look(self, model: Any, data: Any) -> None:
-        """MuJoCo's mj_step1, whose contacts follow the law of pairs."""
+        """MuJoCo's mj_step1 of a model without flexes, sensors and cameras, whose contacts follow the law of pairs."""
         for stage in self._before:
             stage(model, data)
         if data.ncon:
@@ -58,7 +58,7 @@ class Meetings:
         found.friction[rigid] = np.maximum(np.stack([friction, friction, rolling, rolling, rolling], 1), 1e-5)  # MuJoCo's least
         found.solref[rigid] = np.stack([-PUSH * (1 - bounce[rigid]) / self._step**2, -(1 + bounce[rigid]) / self._step], 1)
         found.solreffriction[rigid] = (0, -1 / self._step)
-        found.solimp[rigid] = (1 - self._softness, 1 - self._softness, 0.001, 0.5, 2)
+        found.solimp[rigid] = (1 - SOFTNESS, 1 - SOFTNESS, 0.001, 0.5, 2)
         for a, b in self._parted:
             apart = (np.isin(geom[:, 0], a) & np.isin(geom[:, 1], b)) | (np.isin(geom[:, 0], b) & np.isin(geom[:, 1], a))
             found.exclude[apart & rigid] = 1

@@ -38,8 +38,9 @@ class Surface(NamedTuple):
 
 
 def listed(scene: Scene) -> bool:
-    """Whether a scene's pairs are few enough to be listed; else MuJoCo looks for who is near whom (see meetings.py)."""
-    return len(surfaces(scene)) <= MANY
+    """Whether a scene's pairs are listed; where they are too many, MuJoCo looks for who is near whom (see meetings.py). Beside
+    cloth, soft bodies and balloons they always are: MuJoCo finds their stiffness in a stage that cannot be called by itself."""
+    return _flexible(scene) or len(surfaces(scene)) <= MANY
 
 
 def add_pairs(root: Element, scene: Scene, step: float) -> None:
@@ -67,7 +68,11 @@ def _by_bits(root: Element, contact: Element, found: list[Surface]) -> None:
 
 def softness(scene: Scene) -> float:
     """The softness of a scene's rigid contacts."""
-    return SOFTNESS if all(isinstance(body, Rigid | Rope) for body in scene.bodies) else SOFT_SOFTNESS
+    return SOFT_SOFTNESS if _flexible(scene) else SOFTNESS
+
+
+def _flexible(scene: Scene) -> bool:
+    return not all(isinstance(body, Rigid | Rope) for body in scene.bodies)
 
 
 def surfaces(scene: Scene) -> list[Surface]:
