@@ -50,6 +50,8 @@ def simulate(scene: Scene, times: Floats, change: Change | None = None) -> Run:
             kinetic[:, n] += 0.5 * np.einsum("ti,ij,tj->t", local, inertia(body), local)
     visible, cut = _marks(change, center, position)
     potential = -mass * (center @ np.array(scene.gravity))
+    if visible is not None:
+        kinetic[~visible], potential[~visible] = 0.0, 0.0
     total = (kinetic + potential).sum(1)
     return Run(
         times=times, position=position, rotation=rotation, center=center, velocity=velocity, angular_velocity=spin, mass=mass,
