@@ -1,11 +1,14 @@
 """Cloth, soft bodies and balloons against theory."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from kinema.core.errors import UserError
 from kinema.simulators.spatial import Balloon, Cloth, Failed, Floor, Rigid, Scene, Soft, Sphere, Wind
 from kinema.simulators.spatial.engine import simulate
 from kinema.simulators.spatial.matter import matter
@@ -158,6 +161,34 @@ def test_the_same_scene_gives_the_same_bytes_in_another_process():
     exec(code, here)
     there = subprocess.run([sys.executable, "-c", code + "print(digest)"], capture_output=True, text=True, check=True).stdout
     assert there.strip() == here["digest"]
+
+
+@pytest.mark.parametrize(
+    "body", [Soft(name="jelly", young=1e12), Cloth(name="jelly", young=1e10), Cloth(name="jelly", young=1e10, pinned="top")]
+)
+def test_what_is_too_stiff_to_be_solved_for_is_refused_and_what_is_named_instead_falls(body):
+    above = replace(body, position=(0, 0, 3))
+    with pytest.raises(Failed, match=r"'jelly': Young's modulus 1e\+1[02] Pa is too stiff for its mesh of \d+ vertices") as refused:
+        run(above, frames=2, seconds=0.05)
+    works = float(re.search(r"at most (\S+) Pa", str(refused.value))[1])
+    assert 1e6 <= works < body.young
+    if getattr(body, "pinned", "none") == "none":
+        found = run(replace(above, young=works), frames=5, seconds=0.2)
+        assert found.velocity[:, 0, 2] == pytest.approx(-9.81 * found.times, abs=1e-3)
+
+
+@pytest.mark.parametrize("pressure", [0.5, 0.999, 1e4])
+def test_gas_that_cannot_hold_its_skin_taut_is_refused(pressure):
+    with pytest.raises(UserError, match="'b': pressure must be from 1 "):
+        Balloon(name="b", pressure=pressure)
+
+
+@pytest.mark.parametrize("pressure", [1.0, 2.0, 100.0])
+def test_a_balloon_of_any_pressure_that_is_taken_gains_no_energy(pressure):
+    balloon = Balloon(name="b", subdivisions=2, pressure=pressure, position=(0, 0, 4))
+    found = run(balloon, seconds=0.3, frames=7, floor=None)
+    assert (np.diff(found.energy) < 1e-3 * found.kinetic[-1].sum()).all()
+    assert found.velocity[:, 0, 2] == pytest.approx(-9.81 * found.times, abs=1e-3)
 
 
 def test_what_explodes_is_reported():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from kinema.core.config import from_json, to_json
 from kinema.core.errors import UserError
 from kinema.core.rng import stream
 from kinema.simulators import SCENARIOS, Own, SpatialWorld, make, rebuild
-from kinema.simulators.spatial.bodies import Cloth, Joint, Particles, Rigid, Rope
+from kinema.simulators.spatial.bodies import Cloth, Joint, Particles, Rigid, Rope, Soft
 from kinema.simulators.spatial.looks import Look
 from kinema.simulators.spatial.own import overlaps, read_scene, write_scene
 from kinema.simulators.spatial.scene import Floor, Push, Scene, Wind
@@ -139,6 +140,25 @@ def test_overlaps_at_the_start_are_told():
     assert overlaps(read_scene({"bodies": [BALL, deep]}).given) == ["ball and other overlap by 50 mm at the start"]
     assert overlaps(read_scene(body(position=[0, 0, 0.05])).given) == ["ball and the floor overlap by 50 mm at the start"]
     assert overlaps(read_scene({"bodies": [BALL, {**deep, "position": [0.25, 0, 1]}]}).given) == []
+
+
+def test_what_bends_or_flows_and_starts_inside_a_solid_or_the_floor_is_told():
+    pytest.importorskip("mujoco")
+    box = Rigid(name="box", shape=Box((0.4, 0.4, 0.4)), position=(0, 0, 0.2), fixed=True)
+    deep = (
+        Cloth(name="c", position=(0, 0, 0.35)),
+        Soft(name="s", position=(2, 0, 0.1)),
+        Rigid(name="r", shape=Sphere(0.1), position=(3, 0, -3)),
+    )
+    assert sorted(overlaps(Scene((box, *deep)))) == [
+        "c and box overlap by 50 mm at the start", "r and the floor overlap by 3100 mm at the start",
+        "s and the floor overlap by 50 mm at the start",
+    ]  # fmt: skip
+    water = Particles(name="w", position=(0, 0.3, 0.3))
+    assert [said[:15] for said in overlaps(Scene((box, water)))] == ["w and box overl"]
+    apart = (Cloth(name="c", position=(0, 0, 0.41)), Soft(name="s", position=(2, 0, 0.151)), replace(water, position=(0, 0.36, 0.3)))
+    assert overlaps(Scene((box, *apart))) == []
+    assert overlaps(Scene(deep[1:2], floor=None)) == []
 
 
 def test_a_given_scene_is_a_world_like_any_other():

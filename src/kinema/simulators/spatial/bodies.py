@@ -254,6 +254,9 @@ class Rope(Body):
             raise UserError(f"body {self.name!r}: a rope needs at least 2 segments, got {self.segments}")
 
 
+FULLEST = 100.0  # times the air's pressure
+
+
 @part
 class Balloon(Body):
     """A closed elastic skin, of `radius` m at rest, under gas: its pressure is `pressure` times the air's in that volume, and
@@ -276,6 +279,11 @@ class Balloon(Body):
         positive(f"body {self.name!r}: radius, mass, thickness and pressure", self.radius, self.mass, self.thickness, self.pressure)
         at_least(f"body {self.name!r}: inflation, lift, damping and friction", 0, self.inflation, self.lift, self.damping, self.friction)
         elastic(f"body {self.name!r}", self.young, self.poisson)
+        if not 1 <= self.pressure <= FULLEST:
+            raise UserError(
+                f"body {self.name!r}: pressure must be from 1 (the air's: below it the skin is slack and collapses) to {FULLEST:g} times "
+                f"the air's, got {self.pressure:g}"
+            )
         if not 1 <= self.subdivisions <= 4:
             raise UserError(f"body {self.name!r}: subdivisions must be from 1 to 4, got {self.subdivisions}")
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ...core.config import part
 from ...core.errors import UserError
 from . import plain, styles
-from .bodies import AnyBody, Cloth, Rigid, Rope
+from .bodies import AnyBody, Balloon, Cloth, Particles, Rigid, Rope, Soft
 from .looks import Color, Look
-from .matter import extent
-from .scene import Scene
+from .matter import extent, matter
+from .scene import Floor, Scene
 from .views import AnyView, Crane, Dolly, Orbit, Still
 from .world import SpatialWorld
 
@@ -88,27 +89,44 @@ def write_scene(world: SpatialWorld | Scene, path: str | Path | None = None) -> 
 
 
 def overlaps(scene: Scene) -> list[str]:
-    """Sentences on rigid bodies that stand inside each other, by more than 2 mm, at the start: they will be pushed apart."""
+    """Sentences on bodies that stand, by more than 2 mm, inside rigid bodies or the floor at the start: they will be pushed out."""
+    rigid = [body for body in scene.bodies if isinstance(body, Rigid) and not body.ghost]
+    deepest = _among(rigid, scene.floor) if rigid else {}
+    for body in scene.bodies:
+        if isinstance(body, Cloth | Soft | Balloon | Particles):
+            deepest |= _inside(body, rigid, scene.floor)
+    return [f"{one} and {other} overlap by {deep * 1000:.0f} mm at the start" for (one, other), deep in deepest.items() if deep > 0.002]
+
+
+def _among(rigid: list[Rigid], floor: Floor | None) -> dict[tuple[str, str], float]:
+    """How deep rigid bodies are in each other, and in the floor [m]; what stands still may."""
     import mujoco
 
     from .mujoco.model import model
 
-    rigid = [replace(body, velocity=(0.0, 0.0, 0.0)) for body in scene.bodies if isinstance(body, Rigid) and not body.ghost]
-    if not rigid:
-        return []
     names = [body.name for body in rigid]
-    alone = Scene(tuple(rigid), floor=scene.floor)
-    built = model(alone, 0.001)
+    built = model(Scene(tuple(replace(body, velocity=(0.0, 0.0, 0.0)) for body in rigid), floor=floor), 0.001)
     data = mujoco.MjData(built)
     mujoco.mj_forward(built, data)
     deepest: dict[tuple[str, str], float] = {}
     for contact in data.contact:
         pair = sorted((built.body(built.geom_bodyid[geom]).name for geom in contact.geom), key=[*names, "world"].index)
         one, other = (name if name in names else "the floor" for name in pair)
-        deepest[one, other] = min(deepest.get((one, other), 0.0), float(contact.dist))
-    return [
-        f"{one} and {other} overlap by {-depth * 1000:.0f} mm at the start" for (one, other), depth in deepest.items() if depth < -0.002
-    ]
+        deepest[one, other] = max(deepest.get((one, other), 0.0), -float(contact.dist))
+    return deepest
+
+
+def _inside(body: Cloth | Soft | Balloon | Particles, rigid: list[Rigid], floor: Floor | None) -> dict[tuple[str, str], float]:
+    """How deep the vertices or particles of a body are in rigid ones, and in the floor [m]; pinned ones too."""
+    from .mpm.distance import distance
+
+    turn = Rotation.from_quat(body.rotation, scalar_first=True)
+    points = turn.apply(matter(body).points) + body.position
+    found = {
+        (body.name, other.name): -float(distance(other, np.array(other.position), np.array(other.rotation), points).min())
+        for other in rigid
+    }
+    return found | ({(body.name, "the floor"): -float(points[:, 2].min())} if floor is not None else {})
 
 
 def varied(scene: Scene, rng: np.random.Generator) -> Scene:

@@ -28,6 +28,7 @@ from .membrane import sheet, solid
 from .mjcf import text
 from .pressure import gas, lift, stored, swelling
 from .pushes import spread
+from .stiffness import check
 from .wind import air
 
 STEP = 1 / 240  # s
@@ -129,6 +130,13 @@ class Vertices:
 
 
 def start(model: Any, data: Any, bodies: Sequence[AnyFlex], scene: Scene) -> None:
+    """Set up flexes. Raises Failed where one is too stiff for its mesh and the step."""
+    for body in bodies:
+        check(body, float(model.opt.timestep))
+    ready(model, data, bodies, scene)
+
+
+def ready(model: Any, data: Any, bodies: Sequence[AnyFlex], scene: Scene) -> None:
     """Set every vertex's own mass, how stiffly sheets bend, how far balloons are blown up, and the first velocities."""
     import mujoco
 
