@@ -1,14 +1,9 @@
-"""Frames per second of the ray-caster beside Newton's SensorCamera, and clips per second and core of a random rigid clip.
+"""Frames per second of the ray-caster beside Newton's SensorCamera; `perf.spatial` times whole clips.
 
 One scene of seven primitives that move and turn, a floor and a sun with shadows, the same poses and the same camera on both
 sides, one CPU thread (or the GPU that KINEMA_DEVICE names, where both run). Newton's gives colour, depth, shape indices and
 normals, which is one side of the ratio; ours gives flow both ways, scene flow and occlusion as well, timed on their own. Theirs
 is told of new poses frame by frame and refits its tree, as in its examples; ours takes the clip as a whole.
-
-The random clip: 4 to 8 rigid bodies of four shapes that fall in a heap, 32 frames at 128 px without supersampling, physics in
-steps of 4 ms included, and all truth: rgb with shadows, depth, ids, flow both ways, occlusion, scene flow, normals, tracks,
-bodies, contacts, energies, camera, caption. Target: 9.8 clips/s/core. For scale, Phys4D's pipeline: about 5,000 clips/h on an
-RTX 4090.
 
 CPU time of this process, not the wall's, so that neighbours on the machine count less.
 """
@@ -20,7 +15,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 from statistics import median
 from typing import Any, ClassVar, Self
 
@@ -38,7 +32,7 @@ from kinema.simulators.spatial.views import camera
 from kinema.simulators.spatial.world import DENSE, SpatialWorld
 from perf.record import record
 
-FRAMES, ROUNDS, CLIPS = 32, 5, 6
+FRAMES, ROUNDS = 32, 5
 BASIC = ("rgb", "depth", "segmentation", "normals")
 SHAPES = (
     Box((0.4, 0.3, 0.25)), Sphere(0.2), Capsule(0.1, 0.3), Cylinder(0.15, 0.3), Box((0.2, 0.2, 0.5)), Sphere(0.12), Cylinder(0.1, 0.5),
@@ -175,29 +169,6 @@ def whole(world: Heap, numbers: range) -> None:
         make(world, 0, i)
 
 
-def physics(world: Heap, numbers: range) -> None:
-    for i in numbers:
-        world.run(world.sample(np.random.default_rng(i)))
-
-
-def clips() -> None:
-    rows = []
-    for samples in (1, 2):
-        world = Heap(supersampling=samples)
-        make(world, 0, 0)
-        rates, parts = [], []
-        for k in range(ROUNDS):
-            numbers = range(k * CLIPS, (k + 1) * CLIPS)
-            rates.append(CLIPS / spent(partial(whole, world, numbers)))
-            parts.append(CLIPS / spent(partial(physics, world, numbers)))
-        rows.append({
-            "rays per pixel": samples**2, "clips/s/core": median(rates), "clips/h/core": 3600 * median(rates),
-            "physics alone, clips/s": median(parts),
-        })  # fmt: skip
-    note = f"{FRAMES} x 128 x 128 px, all truth, {ROUNDS} rounds of {CLIPS} clips; target 9.8 clips/s/core with one ray per pixel"
-    record("spatial-clip", rows, note)
-
-
 def opengl() -> str:
     """Whether MuJoCo's own renderer runs here."""
     import mujoco
@@ -216,7 +187,6 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     ready(print)
     frames()
-    clips()
 
 
 if __name__ == "__main__":
