@@ -79,7 +79,7 @@ class Rays:
         pairs = (owner[first] != owner[second]) & (loose[owner[first]] | loose[owner[second]]) & ~floor[first] & ~floor[second]
         near = np.linalg.norm(place[first] - place[second], axis=1) < m.geom_rbound[first] + m.geom_rbound[second]
         chosen = zip(first[pairs & near], second[pairs & near], strict=True)
-        below = [-self._lowest(g) for g in np.flatnonzero(loose[owner])] if floor.any() else []
+        below = [-self._lowest(int(g)) for g in np.flatnonzero(loose[owner])] if floor.any() else []
         return float(np.max([0.0, *below, *(-self._mj.mj_geomDistance(m, self._data, i, j, 1e-3, None) for i, j in chosen)]))
 
     def _lowest(self, g: int) -> float:
