@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kinema.core.errors import UserError
-from kinema.simulators.spatial import Balloon, Cloth, Failed, Floor, Rigid, Scene, Soft, Sphere, Wind
+from kinema.simulators.spatial import Balloon, Box, Cloth, Failed, Floor, Rigid, Scene, Soft, Sphere, Wind
 from kinema.simulators.spatial.engine import simulate
 from kinema.simulators.spatial.matter import matter
 
@@ -64,6 +64,20 @@ def test_a_cloth_falls_over_a_ball_and_not_through_it():
     assert found.vertices[..., 2].min() > -0.004
     assert found.center[-1, 1, 2] < 0.45
     assert (np.diff(found.energy) < 1e-3).all()
+
+
+@pytest.mark.parametrize("height", [0.46, 0.55, 0.7])
+def test_a_coarse_cloth_falls_over_a_box_that_hardly_shows_through(height):
+    box = Rigid(name="box", shape=Box((0.4, 0.4, 0.4)), position=(0, 0, 0.2), fixed=True)
+    cloth = Cloth(name="c", size=(1.2, 1.2), position=(0, 0, height))
+    found = run(box, cloth, seconds=0.8, frames=26)
+    corners = found.vertices[:, matter(cloth).triangles].astype(float)
+    middles = np.concatenate([found.vertices, corners.mean(2), *((corners[:, :, k] + corners[:, :, k - 1]) / 2 for k in range(3))], 1)
+    outside = (np.abs(middles - [0, 0, 0.2]).max(2) - 0.2).min(1)
+    assert outside.min() > -0.006  # for a moment, where it hits
+    assert (outside < -0.002).sum() <= 1
+    assert outside[-1] > 0
+    assert found.vertices[..., 2].min() > 0
 
 
 def test_a_cloth_catches_a_ball():

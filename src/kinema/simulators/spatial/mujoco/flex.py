@@ -57,7 +57,7 @@ def add(root: Element, world: Element, body: AnyFlex, scene: Scene) -> None:
     )  # fmt: skip
     SubElement(
         flex, "contact", contype="2", conaffinity="1", condim="3", priority="1", friction=f"{body.friction!r} .005 .0001",
-        selfcollide="none", solref=f"{2 * STEP!r} 1", solimp=".9 .9 .001 .5 2",
+        selfcollide="none", solref=f"{STEP!r} 1", solimp=".9 .9 .001 .5 2",
     )  # fmt: skip
     young, poisson = named(body)
     elasticity = SubElement(flex, "elasticity", young=repr(young), poisson=repr(poisson), damping=repr(body.damping))
