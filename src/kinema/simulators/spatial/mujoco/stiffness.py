@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STEPS, GRAVITY = 16, 9.81  # of a trial; m/s^2
 TREMBLE = 0.01  # m/s: how fast vertices start on trial
 OFF = 1e-3  # of the speed it falls with, by which the centre of mass may move otherwise
-LEAST = 1e3  # Pa: below it nobody looks for a modulus that works
+RANGE = (1e3, 1e12)  # Pa in which a modulus is looked for that works
 
 
 def check(body: AnyFlex, step: float) -> None:
@@ -37,16 +37,17 @@ def check(body: AnyFlex, step: float) -> None:
     if carried(alone, step):
         return
     works = most(alone, step)
-    rather = "it carries none of more than 1e3 Pa" if works is None else f"it carries at most {works:.0e} Pa"
+    rather = f"it carries no {RANGE[0]:.0e} Pa" if works is None else f"it carries at most {works:.0e} Pa"
     raise Failed(
-        f"body {body.name!r}: Young's modulus {body.young:.3g} Pa is too stiff for its mesh of {len(matter(body).points)} vertices in "
-        f"steps of {step * 1000:.2g} ms; {rather}; a coarser mesh carries more"
+        f"body {body.name!r}: Young's modulus {body.young:.3g} Pa, damped with {body.damping:g} s, is too stiff for its mesh of "
+        f"{len(matter(body).points)} vertices in steps of {step * 1000:.2g} ms; {rather}; a coarser mesh or shorter steps carry more"
     )
 
 
 def most(body: AnyFlex, step: float) -> float | None:
     """The largest Young's modulus [Pa] below a body's own, to 1 or 3 times a power of ten, that is carried (None: none is)."""
-    for half in range(math.ceil(2 * math.log10(body.young)) - 1, 2 * round(math.log10(LEAST)) - 1, -1):
+    least, highest = (2 * round(math.log10(end)) for end in RANGE)
+    for half in range(highest, least - 1, -1):
         young = (3.0 if half % 2 else 1.0) * 10.0 ** (half // 2)
         if young < body.young and carried(replace(body, young=young), step):
             return young
