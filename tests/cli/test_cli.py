@@ -113,5 +113,5 @@ def test_the_help_of_simulate_names_every_scenario() -> None:
 def test_a_process_ends_with_one_sentence(tmp_path: Path) -> None:
     run = kinema("simulate", "colision", "--out", str(tmp_path / "d"))
     assert run.returncode == 2
-    assert run.stderr == f"kinema: there is no scenario named 'colision'; there are {', '.join(SCENARIOS)}\n"
+    assert run.stderr == f"kinema: there is no scenario named 'colision' (did you mean 'collision'?); there are {', '.join(SCENARIOS)}\n"
     assert run.stdout == ""

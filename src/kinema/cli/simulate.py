@@ -103,7 +103,8 @@ def main(
         return
     counts = card["counts"]
     kept = f" ({sum(there)} were there)" if sum(there) else ""
-    print(f"{out}: {counts['clips']} clips{kept}, {counts['frames']} frames, {counts['shards']} shards, {counts['bytes'] / 1e6:.1f} MB")
+    clips, shards = (f"{counts[key]} {key[:-1] if counts[key] == 1 else key}" for key in ("clips", "shards"))
+    print(f"{out}: {clips}{kept}, {counts['frames']} frames, {shards}, {counts['bytes'] / 1e6:.1f} MB")
 
 
 def _named() -> str:

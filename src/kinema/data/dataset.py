@@ -38,6 +38,8 @@ class Dataset(ABC):
         return self.length != 0
 
     def __getitem__(self, index: int) -> Clip:
+        if not hasattr(index, "__index__"):  # a slice, for one
+            raise TypeError("a dataset is read clip by clip; Subset(dataset, indices=(...)) names several, Clip.stack batches them")
         length = self.length
         place = index + length if index < 0 and length is not None else index
         if place < 0 or (length is not None and place >= length):

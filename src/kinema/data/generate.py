@@ -83,6 +83,7 @@ def generate(
     else, or writing fails.
     """
     job = Job(world.split(split), num=num, seed=seed, split=split, store=store, shard_size=shard_size)
+    _refuse_foreign(job)
     video_bytes(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), world.fps)  # a rate that no file can hold, before a folder is made
     workers = workers or max(1, min(cpus(), job.num // clips_per_worker(world)))
     folder = Path(out)
@@ -90,6 +91,14 @@ def generate(
     with _only_one(folder), _no_leftovers(folder / "shards"):
         shards, failed = _shards(folder, job, before, workers, on, report)
         return _finish(folder, job, shards, failed, before)
+
+
+def _refuse_foreign(job: Job) -> None:
+    """A dataset names its scenario, and whoever reads it must find the class."""
+    try:
+        from_json(to_json(job))
+    except UserError as error:
+        raise UserError(f"{error}; a dataset holds kinema's own scenarios: give this one to Simulated, or see docs/extend.md") from None
 
 
 def _claim(folder: Path, job: Job, announce: Announce | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from ..core.clip import Clip
@@ -163,7 +164,9 @@ def scenario(name: str, **fields: Any) -> World:
     Raises UserError listing the names if there is none, and naming a field that is unknown or wrong.
     """
     if name not in SCENARIOS:
-        raise UserError(f"there is no scenario named {name!r}; there are {', '.join(SCENARIOS)}")
+        close = get_close_matches(name, SCENARIOS, n=1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        raise UserError(f"there is no scenario named {name!r}{meant}; there are {', '.join(SCENARIOS)}")
     world: World = from_json({"part": name_of(SCENARIOS[name]), **fields}, f"scenario {name}")
     return world
 

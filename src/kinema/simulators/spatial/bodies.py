@@ -90,6 +90,8 @@ class Body:
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").replace(" ", "").isalnum():
             raise UserError(f"a body's name must be of letters, digits, blanks, - and _, got {self.name!r}")
+        if self.name in ("world", "floor"):
+            raise UserError(f"a body cannot be named {self.name!r}: every scene has that already")
         numbers = (*self.position, *self.rotation, *self.velocity)
         if not all(map(math.isfinite, numbers)):
             raise UserError(f"body {self.name!r}: position, rotation and velocity must be finite, got {numbers}")

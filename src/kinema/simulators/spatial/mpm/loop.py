@@ -131,9 +131,8 @@ class _Loop:
         self.strayed |= deep
         if self.strayed.mean() > ESCAPED:
             share = 100 * self.strayed.mean()
-            raise Failed(
-                f"{share:.1f} % of the particles got into solids or under the floor by {self.solids.time:.3f} s: make walls thicker"
-            )
+            when = f"{self.solids.time:.3f} s"
+            raise Failed(f"{share:.1f} % of the particles got into solids or under the floor by {when}: too fast for how thick these are")
 
     def _keep(self) -> None:
         """Put what is under the floor back on it, and stop it."""
