@@ -34,7 +34,7 @@ from .wind import air
 STEP = 1 / 240  # s
 SKIN = 0.004  # m: how far a soft body's surface stays from what it touches
 BENDING = 0.92  # MuJoCo's bending energy of an alternating grid over 2 mu t^3 / 24 per area and curvature^2, mean of directions
-OPTION = {"integrator": "discrete", "solver": "CG", "iterations": "50", "tolerance": "1e-5", "jacobian": "sparse"}
+OPTION = {"integrator": "discrete", "solver": "CG", "iterations": "200", "tolerance": "1e-5", "jacobian": "sparse"}
 PLATE, ROUND = 1.17, 0.7  # drag coefficients of a plate across the wind; of a closed skin's windward side (a ball: 2/3 of it, 0.47)
 
 AnyFlex = Cloth | Soft | Balloon
