@@ -58,7 +58,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             continue
         if 'from_pretrained("planar")' in block.text and "planar" not in shipped():
             pytest.skip("the model that ships is not here")
-        exec(compile("\n" * block.line + block.text, str(page), "exec"), space)
+        exec(compile("\n" * block.line + block.text, str(page), "exec", dont_inherit=True), space)
 
 
 @each_page
