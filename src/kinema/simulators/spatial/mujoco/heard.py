@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from ..run import Failed
 
 # MuJoCo's solver of cloth and balloons often ends a step at residuals of 1e-5 to 1e-3 and warns of it; the laws hold well at that
-# (tests/simulators/spatial/test_flex_laws.py), and what goes wrong for good explodes. It reports it a second time as the next.
+# (tests/simulators/spatial/test_flex_laws.py), and what cannot be carried is refused before the run (`stiffness`). It reports it a
+# second time as the next.
 SHORT, SINGULAR = "Flex stiffness is too ill-conditioned", "Inertia matrix is too close to singular, or the effective-metric"
 
 
