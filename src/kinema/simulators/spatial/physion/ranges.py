@@ -116,7 +116,7 @@ RANGES: tuple[Range, ...] = (
     Range("link", "speed", 3.0, 7.0, "m/s", OURS + " (released: --fscale 1 to 5 in its own unit)", (7.0, 8.5)),
     Range("link", "lift", 0.5, 2.0, "m/s", OURS),
     Range("link", "distance", 0.3, 0.5, "m", OURS),
-    Range("drape", "anchor_height", 0.45, 0.8, "m", SAGGING + " --anchor_height 0.6 --height_jitter 0.2 to 0.4; adapted", (0.9, 1.1)),
+    Range("drape", "anchor_height", 0.45, 0.8, "m", SAGGING + " --anchor_height 0.6 --height_jitter 0.2 to 0.4; adapted", (0.85, 1.0)),
     Range("drape", "anchor_gap", 0.45, 0.85, "m", SAGGING + " --min/max_distance_ratio 0.2 to 0.8 of the cloth; adapted"),
     Range("drape", "anchor_tilt", -0.1, 0.1, "m", SAGGING + " --anchor_jitter 0.1 to 0.2; adapted: one anchor's height above the other's"),
     Range("drape", "cloth_size", 1.1, 1.4, "m", OURS),
@@ -124,7 +124,7 @@ RANGES: tuple[Range, ...] = (
     Range("drape", "cloth_offset", -0.1, 0.1, "m", OURS),
     Range("drape", "drop", 0.05, 0.15, "m", OURS),
     Range("drape", "target_size", 0.15, 0.25, "m", SAGGING + " --zscale 0.15 to 0.3; narrowed"),
-    Range("drape", "target_height", 0.2, 0.55, "m", SAGGING + " --zscale 0.25 to 0.3; adapted: lower and higher too"),
+    Range("drape", "target_height", 0.2, 0.55, "m", SAGGING + " --zscale 0.25 to 0.3; adapted: lower and higher too", (0.55, 0.9)),
     Range("drape", "target_offset", -1.0, 1.0, "of the room", OURS),
 )
 
