@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from .bodies import Rigid
 from .matter import corners, matter
@@ -16,6 +15,8 @@ Floats = NDArray[np.float64]
 
 def bounds(scene: Scene, run: Run, frame: int) -> tuple[Floats, Floats]:
     """Lowest and highest corners [n,3] m of boxes that hold the bodies in a frame."""
+    from scipy.spatial.transform import Rotation
+
     low, high, first = np.zeros((len(scene.bodies), 3)), np.zeros((len(scene.bodies), 3)), 0
     for n, body in enumerate(scene.bodies):
         if isinstance(body, Rigid):

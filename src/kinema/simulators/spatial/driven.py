@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from ...core.errors import UserError
 from .bodies import Rigid
@@ -28,6 +27,8 @@ def simulate(scene: Scene, times: Floats, change: Change | None = None) -> Run:
     """The run of a scene in which nothing is free: positions linear and rotations at a constant rate between keys, held before
     the first and after the last; nothing is pushed and no contact is looked for. Velocities are those of the interval that
     begins at a frame (the last frame: that ends there). Raises UserError for a change of gravity or of contacts."""
+    from scipy.spatial.transform import Rotation
+
     if change is not None and (change.gravity is not None or change.passing is not None):
         raise UserError("in this scene everything moves as it is told: nothing falls another way, or goes through what it would meet")
     frames, bodies = len(times), [body for body in scene.bodies if isinstance(body, Rigid)]
@@ -62,6 +63,8 @@ def simulate(scene: Scene, times: Floats, change: Change | None = None) -> Run:
 
 def along(body: Rigid, times: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Position [t,3], rotation [t,4], velocity [t,3] and angular velocity [t,3] of a driven body's frame."""
+    from scipy.spatial.transform import Rotation, Slerp
+
     keys = np.array([key.time for key in body.path])
     places = np.array([key.position for key in body.path], np.float64)
     turns = Rotation.from_quat([key.rotation for key in body.path], scalar_first=True)
@@ -84,6 +87,8 @@ def along(body: Rigid, times: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 def weight(body: Rigid) -> tuple[float, Floats]:
     """A body's mass kg and its centre of mass [3] m in its own axes, its solids all of one density, overlaps counted twice."""
+    from scipy.spatial.transform import Rotation
+
     volumes = np.array([volume(placed.solid) for placed in pieces(body.shape)])
     places = np.array([Rotation.from_quat(p.rotation, scalar_first=True).apply(middle(p.solid)) + p.position for p in pieces(body.shape)])
     mass = body.mass if body.mass is not None else float(volumes.sum()) * body.property_of("density")
@@ -120,6 +125,8 @@ def _parts(solid: Solid) -> Floats:
 
 def inertia(body: Rigid) -> Floats:
     """The inertia tensor [3,3] kg m^2 about the centre of mass, each solid taken as the box or cylinder about it."""
+    from scipy.spatial.transform import Rotation
+
     mass, center = weight(body)
     solids = pieces(body.shape)
     volumes = np.array([volume(placed.solid) for placed in solids])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ...core.config import part
 from ...core.errors import UserError
@@ -118,6 +117,8 @@ def _among(rigid: list[Rigid], floor: Floor | None) -> dict[tuple[str, str], flo
 
 def _inside(body: Cloth | Soft | Balloon | Particles, rigid: list[Rigid], floor: Floor | None) -> dict[tuple[str, str], float]:
     """How deep the vertices or particles of a body are in rigid ones, and in the floor [m]; pinned ones too."""
+    from scipy.spatial.transform import Rotation
+
     from .mpm.distance import distance
 
     turn = Rotation.from_quat(body.rotation, scalar_first=True)

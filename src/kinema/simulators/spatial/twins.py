@@ -23,6 +23,7 @@ from .engine import simulate
 from .run import Contacts, Run
 from .scene import Scene
 from .shapes import Vector
+from .styles import vector
 from .world import DENSE, SpatialWorld
 
 PULLS: tuple[Vector, ...] = ((0.0, 0.0, 6.0), (7.0, 0.0, -2.0), (-7.0, 0.0, -2.0), (0.0, 7.0, -2.0))  # m/s^2
@@ -237,12 +238,6 @@ def altered(scene: Scene, run: Run, violation: Violation) -> Run:
     return replace(
         found, visible=whole.visible if found.visible is None else found.visible, cut=whole.cut if found.cut is None else found.cut
     )
-
-
-def vector(values: Sequence[float]) -> Vector:
-    """Three numbers of a violation."""
-    x, y, z = values
-    return (float(x), float(y), float(z))
 
 
 def _reversed(run: Run, frame: int) -> Run:

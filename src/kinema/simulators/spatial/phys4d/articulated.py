@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ....core.config import part
 from .. import styles
@@ -202,9 +201,13 @@ def made(rng: np.random.Generator, draw: Ranges, name: str, shape: Shape, positi
 
 def turned(bodies: list[Rigid], angle: float) -> tuple[Rigid, ...]:
     """The bodies, turned about the z axis by `angle` rad."""
+    from scipy.spatial.transform import Rotation
+
     turn = Rotation.from_euler("z", angle)
 
     def one(body: Rigid) -> Rigid:
+        from scipy.spatial.transform import Rotation
+
         both = (turn * Rotation.from_quat(body.rotation, scalar_first=True)).as_quat(scalar_first=True)
         w, x, y, z = (round(float(value), 8) for value in both)
         vectors: dict[str, Any] = {
