@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from kinema.codecs import VAE
-from kinema.core import Clip, Context, torch_stream
+from kinema.core import Clip, Context, Space, torch_stream
 from kinema.recipes import planar
 from kinema.recipes.planar import worlds
 from kinema.training import Run, Train, train
@@ -59,10 +59,15 @@ def main() -> None:
     record("train", [row], f"{ROUNDS} interleaved blocks of {STEPS} steps, batch {BATCH}; target 8 %, steps of at least 200 ms")
 
 
+def space(blueprint: Any, codec: Any) -> Space:
+    """Where the latents of the blueprint's clips live."""
+    return Space(codec.latent_shape(blueprint.num_frames, blueprint.size, blueprint.size), codec.codes)
+
+
 def loop(blueprint: Any, codec: Any, clips: Any) -> tuple[list[float], list[float]]:
     """(seconds of each step, share of each spent waiting for its batch) in kinema's loop."""
     torch.manual_seed(0)
-    network = blueprint.model.build(codec.config.channels, blueprint.conditions)
+    network = blueprint.model.build(space(blueprint, codec), blueprint.conditions)
     watch = Stopwatch(lambda batch: blueprint.encode(codec, batch))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -74,7 +79,7 @@ def loop(blueprint: Any, codec: Any, clips: Any) -> tuple[list[float], list[floa
 def plain(blueprint: Any, codec: Any, clips: Any) -> list[float]:
     """Seconds of each step in a bare loop."""
     torch.manual_seed(0)
-    network = blueprint.model.build(codec.config.channels, blueprint.conditions).train()
+    network = blueprint.model.build(space(blueprint, codec), blueprint.conditions).train()
     objective = blueprint.objective.build()
     optimizer = torch.optim.AdamW(network.parameters(), lr=CONFIG.lr, betas=CONFIG.betas, weight_decay=CONFIG.weight_decay, fused=True)
     watch = Stopwatch(lambda batch: blueprint.encode(codec, batch))

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from .conditions import Frames
 from .core.clip import Clip, as_float, as_uint8
 from .core.config import from_json, part, to_json
-from .core.contracts import Conditions, Latents, Told, Value
+from .core.contracts import Conditions, Latents, Space, Told, Value
 from .core.errors import UserError
 from .core.files import make_folder, read_json, write_json, write_whole
 from .core.rng import torch_stream
 from .objectives import Encoded
-from .sampling import Euler, guide, reader, rollout, windows
+from .sampling import Euler, guide, reader, rollout
 
 SHIPPED = "planar"
 CHUNK = 16  # clips dreamt at once
@@ -60,11 +60,11 @@ class Blueprint:
         codec = self.codec.build()
         if self.model is None:
             return codec, None
-        channels = codec.latent_shape(self.num_frames, self.size, self.size)[1]
+        space = Space(tuple(codec.latent_shape(self.num_frames, self.size, self.size)), codec.codes)
         for condition in self.conditions:
             if isinstance(condition, Frames):
                 _check_count(condition.count, self.num_frames, codec)
-        return codec, self.model.build(channels, self.conditions)
+        return codec, self.model.build(space, self.conditions)
 
     @property
     def told(self) -> dict[str, Told]:
@@ -76,7 +76,8 @@ class Blueprint:
         latents = codec.encode(batch) if latents is None else latents
         shape = latents.data.shape[1:]
         read = {c.name: c.read(batch, codec, shape, latents) for c in self.conditions if c.name not in known}
-        return Encoded(latents, {**read, **known}, {c.name: c.drop for c in self.conditions})
+        told = {name: self.told[name].window(value, 0, codec, tuple(shape)) for name, value in known.items()}
+        return Encoded(latents, {**read, **told}, {c.name: c.drop for c in self.conditions})
 
 
 def _check_count(count: int, num_frames: int, codec: Any) -> None:
@@ -135,6 +136,11 @@ class WorldModel:
         return max((c.count for c in self.blueprint.conditions if isinstance(c, Frames)), default=0)
 
     @property
+    def needs_frames(self) -> bool:
+        """Whether it was never trained without them."""
+        return any(isinstance(c, Frames) and not c.drop for c in self.blueprint.conditions)
+
+    @property
     def takes(self) -> tuple[str, ...]:
         """What `dream` is told by name, beside the frames: state, text."""
         return tuple(self.blueprint.told)
@@ -174,7 +180,8 @@ class WorldModel:
     ) -> Clip:
         """What happens after the first frames: a Clip with rgb [t,3,h,w] uint8, or a batch [b,t,3,h,w] for a batch.
 
-        The first `condition_frames` of `frames` are taken and given back unchanged. `text` and `state` (rows [x, y, vx, vy, r] in
+        The first `condition_frames` of `frames` are taken and given back unchanged; a model that was trained without them too
+        dreams from words or actions alone, a batch where these are a list. `text` and `state` (rows [x, y, vx, vy, r] in
         m and m/s, one per body) are for models trained with them: one for all clips, one per clip, or a Clip they are read from.
         `num_frames` beyond the training window are dreamt window by window; what tells of the first frame alone is absent from
         the second on. Raises UserError for frames the model does not take (too few, another size or time step, NaN), for
@@ -184,11 +191,12 @@ class WorldModel:
         if unknown := [name for name in given_by_name if name not in self.takes]:
             takes = ", ".join(c.name for c in self.blueprint.conditions)
             raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(unknown)}")
-        if not self.condition_frames:
-            raise UserError("this model was trained without first frames, and only videos are dreamt on so far")
-        if frames is None:
+        if frames is None and self.needs_frames:
             raise UserError(f"this model continues a video: it needs its first {self.condition_frames} frames")
-        given = self._given(frames if frames.batched else Clip.stack([frames.only("rgb")]))
+        if frames is not None and not self.condition_frames:
+            raise UserError("this model was trained without first frames: it cannot go on with a video")
+        batched = frames.batched if frames is not None else self._count(given_by_name) > 0
+        given = self._nothing(max(self._count(given_by_name), 1)) if frames is None else self._given(frames)
         sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
         total = self.num_frames if num_frames is None else num_frames
         told = self._told(given_by_name, len(given), total)
@@ -197,14 +205,26 @@ class WorldModel:
             told_here = {name: value.clips(i * CHUNK, (i + 1) * CHUNK) for name, value in told.items()}
             pieces.append(self._rollout(piece, told_here, total, sampler, guidance or {}, (seed, i)))
         about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {}), "told": sorted(told)}
-        meta = {"condition_frames": self.condition_frames, "dream": about}
+        meta = {"condition_frames": given.shape[1], "dream": about}
         rgb = torch.cat(pieces).cpu()
-        if frames.batched:
-            return Clip(rgb=rgb, fps=frames.fps, dt=frames.dt, batched=True, meta={"clips": [meta] * len(rgb)})
-        return Clip(rgb=as_uint8(rgb[0]), fps=frames.fps, dt=frames.dt, meta=meta)
+        fps, dt = (self.blueprint.fps, self.blueprint.dt) if frames is None else (frames.fps, frames.dt)
+        if batched:
+            return Clip(rgb=rgb, fps=fps, dt=dt, batched=True, meta={"clips": [meta] * len(rgb)})
+        return Clip(rgb=as_uint8(rgb[0]), fps=fps, dt=dt, meta=meta)
+
+    def _count(self, given: Mapping[str, Any]) -> int:
+        """How many clips is spoken of by what the user named; 0 where it is said once, for all."""
+        batches = [len(value) for value in given.values() if isinstance(value, Clip) and value.batched]
+        lists = [self.blueprint.told[name].count(value) for name, value in given.items() if not isinstance(value, Clip)]
+        return max([0, *batches, *lists])
+
+    def _nothing(self, count: int) -> Tensor:
+        """No first frames, of so many clips: [b,0,3,h,w]."""
+        return torch.zeros(count, 0, 3, self.size, self.size, device=self.device)
 
     def _given(self, frames: Clip) -> Tensor:
         """Condition frames [b,c,3,h,w] in [0,1], checked."""
+        frames = frames if frames.batched else Clip.stack([frames.only("rgb")])
         want, rgb = self.condition_frames, frames.rgb
         if frames.num_frames < want:
             kind = "an image" if frames.num_frames == 1 else f"{frames.num_frames} frames"
@@ -223,7 +243,7 @@ class WorldModel:
         """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
         values = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
         told = {name: value for name, value in values.items() if bool(value.present.any())}
-        more = windows(total, self.num_frames, self.condition_frames) > 1
+        more = total > self.num_frames
         for name, condition in self.blueprint.told.items():
             if condition.drop > 0:
                 continue
@@ -238,13 +258,14 @@ class WorldModel:
         self, given: Tensor, told: Conditions, total: int, sampler: Any, guidance: Mapping[str, float], key: tuple[int, int]
     ) -> Tensor:
         network = guide(self.network, self.blueprint.sources, guidance)
-        initial = {name for name, condition in self.blueprint.told.items() if condition.initial}
-        later = {name: value.absent() if name in initial else value for name, value in told.items()}
+        b, codec = self.blueprint, self.codec
+        shape = tuple(codec.latent_shape(b.num_frames, b.size, b.size))  # type: ignore[operator]
 
-        def window(first: Tensor, index: int) -> Tensor:
-            return self._window(first, later if index else told, sampler, network, torch_stream("dream", *key, index))
+        def window(first: Tensor, index: int, start: int) -> Tensor:
+            here = {name: b.told[name].window(value, start, codec, shape) for name, value in told.items()}  # type: ignore[arg-type]
+            return self._window(first, here, sampler, network, torch_stream("dream", *key, index))
 
-        return rollout(window, given, total, self.num_frames)
+        return rollout(window, given, total, self.num_frames, self.condition_frames)
 
     @torch.no_grad()
     def _window(self, first: Tensor, told: Conditions, sampler: Any, network: Any, rng: torch.Generator) -> Tensor:
@@ -253,7 +274,8 @@ class WorldModel:
         codec: Any = self.codec
         clip = Clip(rgb=first, fps=b.fps, dt=b.dt, batched=True)
         shape = codec.latent_shape(b.num_frames, b.size, b.size)
-        conditions = {c.name: c.read(clip, codec, shape) for c in b.conditions if c.name not in b.told} | dict(told)
+        seen = [c for c in b.conditions if c.name not in b.told and first.shape[1]]
+        conditions = {c.name: c.read(clip, codec, shape) for c in seen} | dict(told)
         denoise = reader(network, b.objective.path, b.objective.predict, conditions)
         data = sampler(denoise, (len(first), *shape), rng, device=self.device)
         rgb: Tensor = codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb

@@ -10,7 +10,6 @@ from kinema.core.config import from_json, to_json
 from kinema.core.contracts import Latents
 from kinema.core.errors import UserError
 from kinema.core.rng import torch_stream
-from kinema.training import standardise
 
 STRIDES = (1, 2, 4)
 SMALL = {
@@ -160,13 +159,13 @@ def test_standardised_latents_are_centred_and_of_unit_variance_on_average():
     codec = VAE(channels=4, widths=(8, 12)).build().requires_grad_(False)
     clips = [clip(5, seed=i)[0] for i in range(20)]  # no multiple of the batch
     raw = torch.cat([codec.encode(Clip.stack([c])).data for c in clips]).double()
-    standardise(codec, clips)
+    codec.settle(clips)
     data = torch.cat([codec.encode(Clip.stack([c])).data for c in clips]).double()
     torch.testing.assert_close(data.mean((0, 1, 3, 4)), torch.zeros(4).double(), rtol=0, atol=1e-4)
     assert float(data.var((0, 1, 3, 4)).mean()) == pytest.approx(1, rel=1e-4)
     ratio = data.std((0, 1, 3, 4)) / raw.std((0, 1, 3, 4))  # one scale for all channels
     torch.testing.assert_close(ratio, ratio.mean().expand(4), rtol=1e-4, atol=0)
-    standardise(codec, clips)  # the same again from where it stands
+    codec.settle(clips)  # the same again from where it stands
     again = torch.cat([codec.encode(Clip.stack([c])).data for c in clips]).double()
     torch.testing.assert_close(again, data)
 

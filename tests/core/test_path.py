@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from kinema.core import EDM, Cosine, Linear, Path, ScaledLinear, from_json, to_json
+from kinema.core import EDM, Affine, Cosine, Linear, ScaledLinear, from_json, to_json
 from kinema.core.path import PREDICTIONS, Bounded
 
 PATHS = [
-    cls() for cls in (*Path.__subclasses__(), *Bounded.__subclasses__()) if cls is not Bounded
+    cls() for cls in (*Affine.__subclasses__(), *Bounded.__subclasses__()) if cls is not Bounded
 ]  # a path is covered the day it is added
 EXACT = [path for path in PATHS if not isinstance(path, EDM)]  # from clean data to pure noise
 paths = pytest.mark.parametrize("path", PATHS, ids=lambda path: type(path).__name__)

@@ -5,7 +5,7 @@ import torch
 
 from kinema.conditions import Frames
 from kinema.core.config import from_json, to_json
-from kinema.core.contracts import Value
+from kinema.core.contracts import Space, Value
 from kinema.core.errors import UserError
 from kinema.models import SIZES, DiT
 from kinema.models.attention import SHORT, attention
@@ -21,7 +21,7 @@ ONE = (Frames(1),)
 def network(conditions=ONE, seed=0, **fields):
     """A tiny network whose every weight counts: at the start the gates and the head are 0."""
     torch.manual_seed(seed)
-    made = DiT(**{"layers": 2, "hidden": 24, "heads": 2, **fields}).build(C, conditions)
+    made = DiT(**{"layers": 2, "hidden": 24, "heads": 2, **fields}).build(Space((1, C, 8, 8)), conditions)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -43,15 +43,15 @@ def known(batch=2, t=T, latents=1, seed=2):
 def test_sizes_are_the_papers(name, millions):
     """PhyWorld table 1's layout; the counts are those of 16 latent channels and one frames condition."""
     with torch.device("meta"):
-        made = DiT.size(name).build(16, (Frames(1),))
+        made = DiT.size(name).build(Space((1, 16, 8, 8)), (Frames(1),))
     assert sum(p.numel() for p in made.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_options_add_no_parameters(name):
     with torch.device("meta"):
-        plain = DiT.size(name).build(16)
-        rich = DiT.size(name, positions="rotary+absolute", qk_norm=True, checkpoint=True).build(16)
+        plain = DiT.size(name).build(Space((1, 16, 8, 8)))
+        rich = DiT.size(name, positions="rotary+absolute", qk_norm=True, checkpoint=True).build(Space((1, 16, 8, 8)))
     assert plain.state_dict().keys() == rich.state_dict().keys()
     assert from_json(to_json(DiT.size(name))) == DiT.size(name)
 
@@ -74,7 +74,7 @@ def test_latents_of_another_shape_are_refused(shape):
 
 def test_it_starts_as_nothing():
     torch.manual_seed(0)
-    assert not TINY.build(C, (Frames(1),))(x(), torch.rand(2), {"frames": known()}).output.any()
+    assert not TINY.build(Space((1, C, 8, 8)), (Frames(1),))(x(), torch.rand(2), {"frames": known()}).output.any()
 
 
 def test_any_number_of_frames_and_any_side():
@@ -125,7 +125,7 @@ def test_unknown_conditions_are_refused():
         name, enters = "action", "pyramid"
 
     with pytest.raises(UserError, match="'action' enters as pyramid"):
-        TINY.build(C, (Pyramid(),))
+        TINY.build(Space((1, C, 8, 8)), (Pyramid(),))
 
 
 def test_clips_of_a_batch_do_not_meet():

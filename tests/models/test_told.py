@@ -8,7 +8,7 @@ import torch
 from kinema.conditions import Frames, State, Text
 from kinema.core import Linear
 from kinema.core.config import part
-from kinema.core.contracts import Context, Latents, Value
+from kinema.core.contracts import Context, Latents, Space, Value
 from kinema.core.errors import UserError
 from kinema.core.rng import torch_stream
 from kinema.models import SIZES, DiT
@@ -38,7 +38,7 @@ KINDS = pytest.mark.parametrize("condition", [STATE, TEXT], ids=lambda c: c.name
 def network(conditions=ALL, seed=0, stir=0.2, **fields):
     """A tiny network whose every weight counts, for `stir` above 0."""
     torch.manual_seed(seed)
-    made = DiT(**{"layers": 3, "hidden": 24, "heads": 2, **fields}).build(C, conditions)
+    made = DiT(**{"layers": 3, "hidden": 24, "heads": 2, **fields}).build(Space((1, C, 8, 8)), conditions)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(stir * torch.randn_like(parameter))
@@ -74,7 +74,8 @@ def test_what_the_new_layers_cost(name, qk_norm):
     """Counted by hand: an MLP and a map per layer; a projection, an empty token and q, k, v, out per layer."""
     layers, d, _ = SIZES[name]
     with torch.device("meta"):
-        plain, state, text = (DiT.size(name, qk_norm=qk_norm).build(16, c) for c in ((Frames(1),), (Frames(1), STATE), (Frames(1), TEXT)))
+        told = ((Frames(1),), (Frames(1), STATE), (Frames(1), TEXT))
+        plain, state, text = (DiT.size(name, qk_norm=qk_norm).build(Space((1, 16, 8, 8)), c) for c in told)
     count = lambda made: sum(p.numel() for p in made.parameters())  # noqa: E731
     assert count(state) - count(plain) == (12 + 1) * d + (layers + 1) * (d * d + d)
     assert count(text) - count(plain) == (26 + 1) * d + d + layers * 4 * (d * d + d)
@@ -252,7 +253,7 @@ def test_it_learns_to_listen(condition):
         return sign.float().reshape(-1, 1, 1, 1, 1).expand(-1, 1, C, 2, 2), value
 
     torch.manual_seed(0)
-    made = DiT(layers=2, hidden=24, heads=2).build(C, (condition,))
+    made = DiT(layers=2, hidden=24, heads=2).build(Space((1, C, 8, 8)), (condition,))
     optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2)
     objective = Denoise(path=Linear(), predict="x0", times=HighNoise(terminal=1.0))
     for step in range(90):

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 import kinema.sampling as sampling
-from kinema.core import EDM, Cosine, Linear, Path, Prediction, ScaledLinear, UserError, from_json, to_json
+from kinema.core import EDM, Affine, Cosine, Linear, Prediction, ScaledLinear, UserError, from_json, to_json
 from kinema.core.path import PREDICTIONS, Bounded
 from kinema.sampling import DDIM, Euler, Heun, reader, times
 from kinema.sampling.ode import Stop, Walk
 
-PATHS = [cls() for cls in (*Path.__subclasses__(), *Bounded.__subclasses__()) if cls is not Bounded]
+PATHS = [cls() for cls in (*Affine.__subclasses__(), *Bounded.__subclasses__()) if cls is not Bounded]
 SAMPLERS = [getattr(sampling, name) for name in sampling.__all__ if isinstance(getattr(sampling, name), type)]
 SAMPLERS = [cls for cls in SAMPLERS if issubclass(cls, Walk)]  # a path or sampler is covered the day it is added
 ORDERS = {Heun: 2}

@@ -10,8 +10,9 @@ from kinema.sampling import rollout, windows
 def test_exactly_the_frames_asked_for_and_each_follows_the_last(num_frames, window, given):
     asked = []
 
-    def dream(known, index):  # counts on from what it is given
+    def dream(known, index, start):  # counts on from what it is given
         asked.append(index)
+        assert start == int(known[0, 0])
         assert known.shape == (2, given, 1, 1, 1)
         return torch.cat([known, known[:, -1:] + torch.arange(1, window - given + 1).view(1, -1, 1, 1, 1)], 1)
 
@@ -31,4 +32,4 @@ def test_impossible_counts_are_refused(num_frames, window, given):
 
 def test_a_window_of_another_length_is_a_bug():
     with pytest.raises(ValueError, match="gave 4 frames where a window has 5"):
-        rollout(lambda known, index: torch.zeros(1, 4, 1, 1, 1), torch.zeros(1, 1, 1, 1, 1), 9, 5)
+        rollout(lambda known, index, start: torch.zeros(1, 4, 1, 1, 1), torch.zeros(1, 1, 1, 1, 1), 9, 5)

@@ -10,7 +10,7 @@ from torch import nn
 
 from kinema import codecs, models
 from kinema.core import Clip
-from kinema.core.contracts import Loss
+from kinema.core.contracts import Loss, Space
 from kinema.core.errors import UserError
 from kinema.training import Run, Train, loop, train
 from kinema.training.checkpoint import checkpoints, load_checkpoint
@@ -35,7 +35,7 @@ def test_the_guard_knows_what_is_not_a_number_and_what_is_a_spike():
     assert "more than 10 times the recent median 2" in guard.verdict(20.1, 1.0)
     for _ in range(3 * WINDOW):
         guard.accept(0.1)
-    assert len(guard.recent) == WINDOW
+    assert len(guard.recent["model"]) == WINDOW
     assert guard.verdict(2.0, 1.0) is not None
 
 
@@ -327,7 +327,7 @@ def test_a_codec_is_compiled_where_it_works(tmp_path, monkeypatch):
     codec = codecs.VAE(widths=(8, 8), channels=2).build()
     train(Run(model=codec, objective=Mean(), clips=Still(), config=Train(steps=1, batch=1, compile=True), out=tmp_path, quiet=True))
     assert compiled == [codec.encoder, codec.decoder]
-    network = models.DiT(layers=1, hidden=12, heads=2).build(2)
+    network = models.DiT(layers=1, hidden=12, heads=2).build(Space((1, 2, 8, 8)))
     assert type(network).forward is not nn.Module.forward
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.clip import Clip, as_float
@@ -30,6 +32,7 @@ class PixelCodec(nn.Module):
     """The codec of `Pixels`."""
 
     causal = True
+    codes = 0
 
     def __init__(self, config: Pixels) -> None:
         super().__init__()
@@ -46,6 +49,13 @@ class PixelCodec(nn.Module):
         """A batch with rgb [b,t,3,h,w] in [0,1]."""
         rgb = (F.pixel_shuffle(latents.data, self.config.patch) + 1) / 2
         return Clip(rgb=rgb.clamp(0, 1), fps=fps, dt=dt, batched=True)
+
+    def reconstruct(self, rgb: Tensor) -> Tensor:
+        """rgb [b,t,3,h,w] in [0,1] as it is."""
+        return rgb
+
+    def settle(self, clips: Sequence[Clip]) -> None:
+        """There is nothing to settle."""
 
     def latent_frames(self, frames: int) -> int:
         """As many as there are frames."""

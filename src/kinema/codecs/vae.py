@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
@@ -61,6 +62,7 @@ class VideoVAE(nn.Module):
     """The network of a `VAE`; a codec. Latents are standardised by `mean` and `std` [c], which live with the weights."""
 
     causal = True
+    codes = 0
     mean: Tensor
     std: Tensor
 
@@ -110,6 +112,25 @@ class VideoVAE(nn.Module):
         """A batch with rgb [b,t,3,h,w] in [0,1]."""
         z = latents.data * self._wide(self.std) + self._wide(self.mean)
         return Clip(rgb=self.pixels(z.transpose(1, 2)).clamp(0, 1), fps=fps, dt=dt, batched=True)
+
+    def reconstruct(self, rgb: Tensor) -> Tensor:
+        """rgb [b,t,3,h,w] in [0,1] through the latents and back."""
+        return self.pixels(self.moments(rgb)[0]).clamp(0, 1)
+
+    @torch.no_grad()
+    def settle(self, clips: Sequence[Clip]) -> None:
+        """Set mean and std [c] from the latents of these clips: every channel is centred, all share one scale, and their mean
+        variance is 1.
+
+        One scale, because the KL term has already given a channel the spread that its share in the picture deserves.
+        """
+        self.eval()
+        self.mean.zero_()
+        self.std.fill_(1)
+        batches = (Clip.stack(clips[i : i + 16]) for i in range(0, len(clips), 16))
+        data = torch.cat([self.encode(batch.map(lambda x: x.to(self.mean.device))).data.double() for batch in batches])
+        self.mean.copy_(data.mean((0, 1, 3, 4)))
+        self.std.fill_(data.var((0, 1, 3, 4)).mean().sqrt().clamp_min(1e-6))
 
     def latent_frames(self, frames: int) -> int:
         """Latent frames of so many frames. Raises UserError unless frames = 1 + k stride."""

@@ -49,7 +49,7 @@ class State:
         """Numbers of the vector."""
         return self.bodies * (len(NUMBERS) + 1)
 
-    def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value:
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value:
         """The state of every clip of a batch [b, width], where its bodies are. Raises UserError where a clip has no bodies, too
         many, or such as have no radius."""
         numbers, here = self._of_clip(clip)
@@ -65,6 +65,14 @@ class State:
         if len(numbers) not in (1, count):
             raise UserError(f"state: {len(numbers)} states were given for {count} clips: one for all, or one for each")
         return self._value(numbers.expand(count, -1, -1), here.expand(count, -1), device)
+
+    def count(self, given: Any) -> int:
+        """How many states were given, 0 for one that holds for all."""
+        return len(given) if not isinstance(given, Clip) and _depth(given) == 3 else 0
+
+    def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
+        """Nothing but in the first window: the state tells of the first frame alone."""
+        return value if start == 0 else value.absent()
 
     def _of_clip(self, clip: Clip) -> tuple[Tensor, Tensor]:
         """(numbers [b,n,5], whether there is such a body [b,n])."""

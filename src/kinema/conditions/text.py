@@ -62,7 +62,7 @@ class Text:
         """Whether the words tell of the first frame alone."""
         return self.describe == "state"
 
-    def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value:
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value:
         """The words of every clip of a batch [b, s, width]. Raises UserError where a clip has no text, or no bodies to describe."""
         device = latents.data.device if latents is not None else clip.rgb.device
         return self._value(self._of_clip(clip), device)
@@ -78,6 +78,14 @@ class Text:
         if len(texts) not in (1, count):
             raise UserError(f"text: {len(texts)} texts were given for {count} clips: one for all, or one for each")
         return self._value(list(texts) * (count // len(texts)), device)
+
+    def count(self, given: Any) -> int:
+        """How many texts were given, 0 for one that holds for all."""
+        return len(given) if isinstance(given, Sequence) and not isinstance(given, str) else 0
+
+    def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
+        """The words again, unless they describe the state at the first frame."""
+        return value.absent() if self.initial and start > 0 else value
 
     def _of_clip(self, clip: Clip) -> list[str]:
         needed = "bodies" if self.describe == "state" else "text"

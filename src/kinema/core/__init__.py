@@ -19,16 +19,20 @@ from .contracts import (
     Scenario,
     SetMetric,
     Source,
+    Space,
     TextEncoder,
     Told,
     Value,
 )
 from .errors import AbsentField, UserError
-from .path import EDM, Cosine, Linear, Path, Predict, ScaledLinear
+from .masked import MASK, Masked, given
+from .path import EDM, Affine, Cosine, Linear, Path, Predict, ScaledLinear
 from .rng import stream, torch_stream
 
 __all__ = [
     "EDM",
+    "MASK",
+    "Affine",
     "AbsentField",
     "Camera",
     "Clip",
@@ -41,6 +45,7 @@ __all__ = [
     "Latents",
     "Linear",
     "Loss",
+    "Masked",
     "Metric",
     "Model",
     "Objective",
@@ -52,6 +57,7 @@ __all__ = [
     "Scenario",
     "SetMetric",
     "Source",
+    "Space",
     "TextEncoder",
     "Told",
     "UserError",
@@ -59,6 +65,7 @@ __all__ = [
     "as_float",
     "as_uint8",
     "from_json",
+    "given",
     "part",
     "stream",
     "to_json",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -11,23 +11,54 @@ import torch
 from torch import Tensor
 
 from .clip import Clip
+from .errors import UserError
 
 
 @dataclass(frozen=True)
 class Latents:
-    """What a codec makes of a Clip: `data` [b,t',c,h',w'] (continuous) or [b,t',h',w'] integers (tokens).
+    """What a codec makes of a Clip: `data` [b,t',c,h',w'] of numbers (continuous) or [b,t',h',w'] of integers (tokens).
 
     `groups` names ranges of channels (`rgb`, `flow`, ...), so that losses and guidance can speak of a group.
     """
 
     data: Tensor
-    kind: Literal["continuous", "tokens"] = "continuous"
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Literal["continuous", "tokens"]:
+        """Whether these are numbers or codes."""
+        return "continuous" if self.data.is_floating_point() else "tokens"
+
+    def packed(self) -> Tensor:
+        """The data in as few bytes as it is kept in: half precision, or 16-bit codes where they fit."""
+        if self.data.is_floating_point():
+            return self.data.half()
+        return self.data.to(torch.int16 if not self.data.numel() or int(self.data.max()) < 2**15 else torch.int32)
+
+    @classmethod
+    def unpacked(cls, data: Tensor) -> Latents:
+        """Latents of what `packed` gave, without groups."""
+        return cls(data.float() if data.is_floating_point() else data.long())
 
     def group(self, name: str) -> Tensor:
         """The channels of one group, [b,t',c_group,h',w']."""
         start, stop = self.groups[name]
         return self.data[:, :, start:stop]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the latents of one clip live: `shape` (t', c, h', w') of numbers, or (t', h', w') of tokens out of `codes`."""
+
+    shape: tuple[int, ...]
+    codes: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Channels of continuous latents. Raises UserError for tokens."""
+        if self.codes:
+            raise UserError("this network denoises numbers, and the codec gives tokens: it needs a network for tokens, such as STPT")
+        return self.shape[1]
 
 
 @dataclass(frozen=True)
@@ -93,42 +124,52 @@ class Scenario(Protocol):
 
 class Codec(Protocol):
     """Clip <-> Latents. `frames_of(k)` is the number of frames that k latent frames cover, `latent_frames(f)` its inverse
-    (UserError where f frames do not fill whole latents); a causal codec encodes a prefix to the prefix of the latents."""
+    (UserError where f frames do not fill whole latents); a causal codec encodes a prefix to the prefix of the latents.
+
+    `latent_shape` is (t', c, h', w') of numbers, or (t', h', w') of tokens, of which there are `codes` (0: no tokens). `settle`
+    ends its training: what it fixes once from a few clips, such as the latents' scale."""
 
     causal: bool
+    codes: int
 
     def encode(self, clip: Clip) -> Latents: ...
     def decode(self, latents: Latents, *, fps: float, dt: float) -> Clip: ...
     def latent_frames(self, frames: int) -> int: ...
     def frames_of(self, latent_frames: int) -> int: ...
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]: ...
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, ...]: ...
+    def reconstruct(self, rgb: Tensor) -> Tensor: ...
+    def settle(self, clips: Sequence[Clip]) -> None: ...
 
 
 class Condition(Protocol):
-    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it, `width` how many numbers a
-    vector or a token has (0 elsewhere); `drop` is the share of clips from which training takes it away, so that guidance
-    knows a model without it, and a dream may do without. `shape` (t', c, h', w') is that of the latents it goes with,
-    which are given in training."""
+    """A Clip -> one named condition; holds no weights. `enters` says where a model takes it: as channels (latents that are
+    known, with their mask), a vector per clip, a vector for each of the latent frames, tokens, a pyramid, or as `images` (the
+    clips whose frames are independent pictures). `width` is how many numbers a vector or a token has (0 elsewhere); `drop` is
+    the share of clips from which training takes it away, so that guidance knows a model without it, and a dream may do
+    without. `shape` (t', c, h', w'), (t', h', w') of tokens, is that of the latents it goes with, which are given in training."""
 
     @property
     def name(self) -> str: ...
     @property
-    def enters(self) -> Literal["tokens", "vector", "channels", "pyramid"]: ...
+    def enters(self) -> Literal["channels", "vector", "frames", "tokens", "pyramid", "images"]: ...
     @property
     def width(self) -> int: ...
     @property
     def drop(self) -> float: ...
-    def read(self, clip: Clip, codec: Codec, shape: tuple[int, int, int, int], latents: Latents | None = None) -> Value: ...
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value: ...
 
 
 class Told(Condition, Protocol):
     """A condition that a dream is told by name, `dream(text="...")`: `take` makes it of what the user gives, one for each of
-    `count` clips or one for all, on `device`; a Clip in its place is read. `initial` says that it speaks of the first frame
-    alone, so that the later windows of a long dream go without."""
+    `count` clips or one for all, on `device`; a Clip in its place is read. its method `count` says of how many clips what the user gives
+    speaks, 0 where it is said once for all. `initial` says that it speaks of the first frame alone. `window` is what of it the
+    latents `shape` are told that begin with frame `start` of a long dream: nothing of what is initial in any but the first."""
 
     @property
     def initial(self) -> bool: ...
+    def count(self, given: Any) -> int: ...
     def take(self, given: Any, count: int, device: torch.device | str) -> Value: ...
+    def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value: ...
 
 
 class Features(Protocol):
@@ -150,7 +191,7 @@ class TextEncoder(Features, Protocol):
 
 
 class Model(Protocol):
-    """(x [b,t,c,h,w], tau [b] or [b,t], conditions) -> Prediction."""
+    """(x [b,t,c,h,w], tau [b] or [b,t], conditions) -> Prediction; of tokens x [b,t,h,w] the output is logits [b,t,h,w,codes]."""
 
     def __call__(self, x: Tensor, tau: Tensor, conditions: Conditions) -> Prediction: ...
 
@@ -170,7 +211,7 @@ class Source(Protocol):
 
 
 class Sampler(Protocol):
-    """Walks a path from noise to data: (denoise, shape, rng) -> data [b,t,c,h,w]."""
+    """Walks a path from noise to data: (denoise, shape, rng) -> data [b,t,c,h,w], or tokens [b,t,h,w]."""
 
     def __call__(self, denoise: Any, shape: tuple[int, ...], rng: torch.Generator) -> Tensor: ...
 

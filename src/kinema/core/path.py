@@ -15,8 +15,8 @@ from torch import Tensor
 
 from .config import part
 
-Predict = Literal["x0", "eps", "v", "velocity"]
-PREDICTIONS: tuple[Predict, ...] = ("x0", "eps", "v", "velocity")
+Predict = Literal["x0", "eps", "v", "velocity", "codes"]
+PREDICTIONS: tuple[Predict, ...] = ("x0", "eps", "v", "velocity")  # of an affine path
 _SINGULAR = 1e-6
 
 
@@ -30,6 +30,26 @@ class Coefficients(NamedTuple):
 
 
 class Path(ABC):
+    """How data becomes noise, and how a network's prediction is read back: `Affine` for numbers, `Masked` for tokens."""
+
+    @abstractmethod
+    def corrupt(self, x0: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
+        """x_tau from data and noise."""
+
+    @abstractmethod
+    def read(self, predict: Predict, output: Tensor, x_tau: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
+        """What a prediction says: (of the data, of the noise)."""
+
+    @abstractmethod
+    def network_input(self, x_tau: Tensor, tau: Tensor) -> Tensor:
+        """x_tau as the network sees it."""
+
+    @abstractmethod
+    def network_time(self, tau: Tensor) -> Tensor:
+        """tau as the network's time embedding takes it: of the order of 1."""
+
+
+class Affine(Path, ABC):
     """x_tau = alpha(tau) x0 + sigma(tau) eps. x0, eps, v and velocity are rows (p, q) of one 2x2 linear system."""
 
     @abstractmethod
@@ -41,10 +61,9 @@ class Path(ABC):
         """Standard deviation of pure noise at tau = 1, where a sampler starts."""
         return float(self.coefficients(torch.ones((), dtype=torch.float64)).sigma)
 
-    def corrupt(self, x0: Tensor, eps: Tensor, tau: Tensor) -> Tensor:
-        """x_tau from data and noise."""
+    def corrupt(self, x0: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
         at = self.coefficients(_precise(tau, x0))
-        return (_wide(at.alpha, x0) * x0 + _wide(at.sigma, x0) * eps).to(x0.dtype)
+        return (_wide(at.alpha, x0) * x0 + _wide(at.sigma, x0) * noise).to(x0.dtype)
 
     def target(self, predict: Predict, x0: Tensor, eps: Tensor, tau: Tensor) -> Tensor:
         """What the network is asked for: x0, eps, v (Salimans & Ho 2022) or velocity dx/dtau (Lipman et al. 2023)."""
@@ -73,14 +92,6 @@ class Path(ABC):
             x0 = torch.where(singular, a * x_tau / norm, x0)
             eps = torch.where(singular, s * x_tau / norm, eps)
         return x0, eps
-
-    @abstractmethod
-    def network_input(self, x_tau: Tensor, tau: Tensor) -> Tensor:
-        """x_tau as the network sees it: of the order of 1 for data of unit variance."""
-
-    @abstractmethod
-    def network_time(self, tau: Tensor) -> Tensor:
-        """tau as the network's time embedding takes it: of the order of 1."""
 
     def weight(self, predict: Predict, tau: Tensor) -> Tensor:
         """Squared error in the prediction per squared error in x0, at fixed x_tau: turns one weighting into another."""
@@ -112,7 +123,7 @@ def _wide(coefficient: Tensor, x: Tensor) -> Tensor:
     return coefficient.reshape(*coefficient.shape, *([1] * (x.ndim - coefficient.ndim)))
 
 
-class Bounded(Path, ABC):
+class Bounded(Affine, ABC):
     """A path on which x stays of the order of 1: the network sees x and tau as they are."""
 
     def network_input(self, x_tau: Tensor, tau: Tensor) -> Tensor:
@@ -182,7 +193,7 @@ def _table(path: ScaledLinear, device: torch.device) -> Tensor:
 
 
 @part
-class EDM(Path):
+class EDM(Affine):
     """Variance exploding, x = x0 + sigma eps with Karras spacing of sigma over tau (Karras et al. 2022, eq. 5): SVD's path.
 
     At tau = 0 sigma is `sigma_min`, not 0. The network sees x / sqrt(1 + sigma^2) and ln(sigma) / 4.

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Any
 
+import torch
+
 from ..core.clip import Clip
 from ..core.config import part
 from ..core.errors import UserError
@@ -131,6 +133,34 @@ class Only(Dataset):
     def read(self, index: int) -> Clip:
         clip = self.dataset[index].only(*self.fields)
         return clip.replace(fps=self.fps or clip.fps, dt=self.dt or clip.dt)
+
+
+@part
+class Prompted(Dataset):
+    """The clips of a dataset as a prompted model takes them: rgb, text and actions, and nothing else.
+
+    A clip without words has the text "", one without actions has NaN [t, `actions`], so that clips of different worlds fit into
+    one batch; conditions take both for absent. `fps` and `dt` [s], where given, stand in place of the clips' own.
+    """
+
+    dataset: Dataset = field(kw_only=False)
+    actions: int = 4
+    fps: float | None = None
+    dt: float | None = None
+
+    @property
+    def length(self) -> int | None:
+        return self.dataset.length
+
+    def read(self, index: int) -> Clip:
+        clip = self.dataset[index]
+        actions = clip.actions if clip.has("actions") else torch.full((clip.num_frames, self.actions), torch.nan, dtype=torch.float64)
+        if actions.shape != (clip.num_frames, self.actions):
+            where = clip.meta.get("file", f"clip {index}")
+            raise UserError(f"{where}: actions [{clip.num_frames}, {self.actions}] were expected, got {list(actions.shape)}")
+        text = clip.text if clip.has("text") else ""
+        fps, dt = self.fps or clip.fps, self.dt or clip.dt
+        return clip.only("rgb").replace(text=text, actions=actions.double(), fps=fps, dt=dt)
 
 
 @part

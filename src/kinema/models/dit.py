@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ..core.config import part
-from ..core.contracts import Condition, Conditions, Prediction
+from ..core.contracts import Condition, Conditions, Prediction, Space
 from ..core.errors import UserError
 from .attention import attention
 from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
@@ -67,9 +67,9 @@ class DiT:
         layers, hidden, heads = SIZES[name]
         return replace(cls(layers=layers, hidden=hidden, heads=heads), **fields)
 
-    def build(self, channels: int, conditions: Sequence[Condition] = ()) -> DiTNetwork:
-        """The network for latents of `channels`, initialised from torch's current seed."""
-        return DiTNetwork(self, channels, conditions)
+    def build(self, space: Space, conditions: Sequence[Condition] = ()) -> DiTNetwork:
+        """The network for continuous latents of `space`, initialised from torch's current seed. Raises UserError for tokens."""
+        return DiTNetwork(self, space.channels, conditions)
 
 
 class DiTNetwork(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core.config import part
 from ..core.contracts import Conditions, Context, Latents, Loss, Model, Value
-from ..core.path import Linear, Path, Predict
+from ..core.path import Affine, Linear, Predict
 from .times import UniformTimes
 
 
@@ -43,7 +43,7 @@ class Denoise:
     that had been predicted, at most `max_weight` times.
     """
 
-    path: Path = Linear()
+    path: Affine = Linear()
     predict: Predict = "velocity"
     times: Any = UniformTimes()
     weighting: Literal["prediction", "x0", "eps", "v", "velocity"] = "prediction"

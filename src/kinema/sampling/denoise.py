@@ -11,10 +11,14 @@ from ..core import Conditions, Path, Predict
 
 
 class Denoise(Protocol):
-    """(x_tau [b,t,c,h,w], tau [b]) -> (x0, eps), both shaped as x_tau; `path` is what x_tau lies on."""
+    """(x_tau [b,t,c,h,w], tau [b]) -> (x0, eps), both shaped as x_tau; `path` is what x_tau lies on, `conditions` what is told.
+
+    Of tokens x_tau [b,t,h,w] it gives (logits [b,t,h,w,codes], which ones are masked [b,t,h,w])."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Any: ...
+    @property
+    def conditions(self) -> Conditions: ...
 
     def __call__(self, x_tau: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]: ...
 
@@ -30,7 +34,7 @@ class Reader:
 
     def __call__(self, x_tau: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         output = self.model(self.path.network_input(x_tau, tau), self.path.network_time(tau), self.conditions).output
-        return self.path.read(self.predict, output.to(x_tau.dtype), x_tau, tau)
+        return self.path.read(self.predict, output, x_tau, tau)
 
 
 def reader(model: Any, path: Path, predict: Predict, conditions: Conditions | None = None) -> Reader:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from ..core import Path, UserError, part
+from ..core import Affine, UserError, part
 from .denoise import Denoise
 
 Spacing = Literal["trailing", "leading", "linspace"]
@@ -96,13 +96,13 @@ def draw(shape: tuple[int, ...], rng: torch.Generator, device: torch.device | st
     return torch.randn(shape, generator=rng, device=rng.device, dtype=dtype).to(device or rng.device)
 
 
-def _at(path: Path, tau: float) -> tuple[float, float, float, float]:
+def _at(path: Affine, tau: float) -> tuple[float, float, float, float]:
     """alpha, sigma and their derivatives at one time, as numbers in double precision."""
     alpha, sigma, d_alpha, d_sigma = (float(c) for c in path.coefficients(torch.tensor(tau, dtype=torch.float64)))
     return alpha, sigma, d_alpha, d_sigma
 
 
-def _start_std(path: Path, tau: float) -> float:
+def _start_std(path: Affine, tau: float) -> float:
     # Before tau = 1 x would hold some data, of which nothing is known but its unit variance.
     alpha, sigma, _, _ = _at(path, tau)
     return path.start_std if tau == 1 else math.hypot(alpha, sigma)
@@ -130,7 +130,7 @@ class Heun(Walk):
         return _move(denoise.path, stop, (stop.x0 + x0) / 2, (stop.eps + eps) / 2)
 
 
-def _move(path: Path, stop: Stop, x0: Tensor, eps: Tensor) -> Tensor:
+def _move(path: Affine, stop: Stop, x0: Tensor, eps: Tensor) -> Tensor:
     (alpha, sigma, _, _), (to_alpha, to_sigma, _, _) = _at(path, stop.tau), _at(path, stop.to)
     return stop.x + (to_alpha - alpha) * x0 + (to_sigma - sigma) * eps
 

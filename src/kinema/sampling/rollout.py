@@ -25,18 +25,23 @@ def windows(num_frames: int, window: int, given: int) -> int:
     return -(-(num_frames - given) // (window - given))
 
 
-def rollout(dream: Callable[[Tensor, int], Tensor], first: Tensor, num_frames: int, window: int) -> Tensor:
+def rollout(
+    dream: Callable[[Tensor, int, int], Tensor], first: Tensor, num_frames: int, window: int, overlap: int | None = None
+) -> Tensor:
     """Exactly `num_frames` frames [b,num_frames,...] that begin with `first` [b,given,...].
 
-    `dream(given [b,given,...], index)` gives one window [b,window,...] that begins with the given frames; `index` counts
-    windows, so that each draws its own noise. Frames are pixels or latents. Raises UserError as `windows` does.
+    `dream(given [b,given,...], index, start)` gives one window [b,window,...] that begins with the given frames, at frame `start`
+    of the whole; `index` counts windows, so that each draws its own noise. Windows after the first go on from the last `overlap`
+    frames: as many as were given, unless said otherwise. Frames are pixels or latents. Raises UserError as `windows` does.
     """
-    given, known = first.shape[1], first
-    pieces = [first]
-    for index in range(windows(num_frames, window, given)):
-        dreamt = dream(known, index)
+    overlap = first.shape[1] if overlap is None else overlap
+    known = whole = first
+    alone = not first.shape[1] and 0 < num_frames <= window  # one window, given nothing
+    for index in range(1 if alone else windows(num_frames, window, overlap)):
+        start = whole.shape[1] - known.shape[1]
+        dreamt = dream(known, index, start)
         if dreamt.shape[1] != window:
             raise ValueError(f"dream gave {dreamt.shape[1]} frames where a window has {window}")
-        pieces.append(dreamt[:, given:])
-        known = torch.cat([known, pieces[-1]], 1)[:, -given:]
-    return torch.cat(pieces, 1)[:, :num_frames]
+        whole = torch.cat([whole, dreamt[:, known.shape[1] :]], 1)
+        known = whole[:, whole.shape[1] - overlap :]
+    return whole[:, :num_frames]

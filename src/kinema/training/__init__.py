@@ -2,6 +2,6 @@
 
 from .config import Train
 from .loop import Run, train
-from .stage import Stage, run, standardise, write_codec
+from .stage import Stage, run, write_codec
 
-__all__ = ["Run", "Stage", "Train", "run", "standardise", "train", "write_codec"]
+__all__ = ["Run", "Stage", "Train", "run", "train", "write_codec"]

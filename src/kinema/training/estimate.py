@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..core.clip import Clip
 from ..core.contracts import Context, Loss
+from ..core.path import Affine
 from .processes import processes
 from .stage import Stage, assemble, check_clips, freeze_but, with_codec
 
@@ -139,7 +140,7 @@ def _count(stage: Stage) -> dict[str, Any]:
         saved = _Saved(model)
         with FlopCounterMode(display=False) as counter, saved.counting():
             _descend(stage, objective.losses(model.train(), given, _context(stage)), "cpu")
-        kept = _size(given.latents.data[:1]) // 2 * (stage.data.length or 0) if stage.cache else 0
+        kept = 2 * given.latents.data[:1].numel() * (stage.data.length or 0) if stage.cache else 0
     whole = sum(_size(p) for p in model.parameters())
     learnt = sum(_size(p) for p in model.parameters() if p.requires_grad)
     codec_alone = 0 if network is None else sum(_size(p) for p in codec.parameters())
@@ -193,7 +194,7 @@ class _Saved:
 def _warm(stage: Stage) -> None:
     # A path may remember its table, which must be a real one.
     path = getattr(stage.blueprint.objective, "path", None)
-    if path is not None:
+    if isinstance(path, Affine):
         path.coefficients(torch.zeros(1))
 
 

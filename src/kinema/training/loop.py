@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
@@ -65,9 +65,10 @@ def train(run: Run, *, resume: bool = False) -> nn.Module:
 class _Learner(nn.Module):
     """Lets a data-parallel wrapper see one loss as one forward pass, whatever of the model the objective calls."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, objective: Any) -> None:
         super().__init__()
         self.model = model
+        self.objective = objective if isinstance(objective, nn.Module) else None
 
     def forward(self, losses: Iterator[Loss]) -> Loss | None:
         return next(losses, None)
@@ -85,16 +86,19 @@ class _Loop:
         on_cpu = not torch.cuda.is_available()
         if on_cpu and self.config.precision == "fp16":
             raise UserError("train.precision fp16 needs a GPU: use bf16 or no")
-        self.accelerator = Accelerator(mixed_precision=self.config.precision, cpu=on_cpu)
+        unused = DistributedDataParallelKwargs(find_unused_parameters=isinstance(run.objective, nn.Module))
+        self.accelerator = Accelerator(mixed_precision=self.config.precision, cpu=on_cpu, kwargs_handlers=[unused])
         self.device, self.rank = self.accelerator.device, self.accelerator.process_index
         self.main = self.accelerator.is_main_process
         self.model = run.model.to(self.device)
-        self.groups = _groups(self.model)
+        # An objective may learn too: a discriminator, say, which is no part of the model.
+        self.judge = run.objective.to(self.device) if isinstance(run.objective, nn.Module) else None
+        self.groups = _groups(self.model) | ({} if self.judge is None else _groups(self.judge))
         self.average = Average(self.model, self.config.ema) if self.config.ema else None
         raw = {name: self._optimizer(list(group.values())) for name, group in self.groups.items()}
         if self.config.compile:
             _compile(self.model, self.device)
-        self.learner = self.accelerator.prepare(_Learner(self.model))
+        self.learner = self.accelerator.prepare(_Learner(self.model, run.objective))
         self.optimizers = {name: self.accelerator.prepare(optimizer) for name, optimizer in raw.items()}
         self.guard = Guard(self.config.spike)
         self.step, self.lowest, self.rollbacks = 0, math.inf, 0
@@ -189,7 +193,7 @@ class _Loop:
         norm = self.accelerator.clip_grad_norm_(list(self.groups[group].values()), self.config.clip)
         norm = float(norm) if norm is not None else 0.0
         # 16-bit gradients may overflow: the scaler then leaves the step out and scales less.
-        reason = self.guard.verdict(value, 0.0 if self.accelerator.scaler else norm)
+        reason = self.guard.verdict(value, 0.0 if self.accelerator.scaler else norm, group)
         if reason:
             raise _Refused(reason)
         optimizer = self.optimizers[group]
@@ -197,7 +201,7 @@ class _Loop:
             settings["lr"] = self.config.rate(self.step)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        self.guard.accept(value)
+        self.guard.accept(value, group)
         prefix = "" if group == "model" else f"{group}."
         parts = {key: self._mean([torch.as_tensor(loss.log[key]) for loss in losses]) for key in losses[0].log}
         return {f"{prefix}{key}": v for key, v in {"loss": value, "grad_norm": norm, **parts}.items()}
@@ -256,6 +260,8 @@ class _Loop:
     def _save(self) -> None:
         if self.main:
             tensors = {"model": dict(self.model.state_dict())}
+            if self.judge is not None:
+                tensors["objective"] = dict(self.judge.state_dict())
             if self.average:
                 tensors["average"] = self.average.shadow
             for name, optimizer in self.optimizers.items():
@@ -278,6 +284,8 @@ class _Loop:
         tensors, state = load_checkpoint(found[-1])
         try:
             self.model.load_state_dict(tensors["model"])
+            if self.judge is not None:
+                self.judge.load_state_dict(tensors["objective"])
             if self.average:
                 self.average.load(tensors["average"])
             for name, optimizer in self.optimizers.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .config import Train
 from .loop import Run, train
 from .processes import processes
 
-STANDARDISE = 256  # clips whose latents give a new codec its mean and scale
+SETTLING = 256  # clips that give a new codec what it fixes once, such as its latents' scale
 
 
 @part
@@ -121,7 +121,7 @@ def _write_model(stage: Stage, prepared: Run, trained: nn.Module, folder: Path) 
         WorldModel(stage.blueprint, prepared.prepare.codec, trained).save_pretrained(temporary)
     else:
         if not stage.codec:  # one that was trained before keeps its scale, on which models stand
-            standardise(trained, _first(stage.data, STANDARDISE))
+            trained.settle(_first(stage.data, SETTLING))  # type: ignore[operator]
         write_codec(stage.blueprint, trained, temporary)
     temporary.rename(folder)
 
@@ -181,22 +181,6 @@ def write_codec(blueprint: Blueprint, codec: nn.Module, folder: Path, *, half: b
     write_json(folder / "blueprint.json", to_json(blueprint))
 
 
-@torch.no_grad()
-def standardise(codec: Any, clips: Sequence[Clip]) -> None:
-    """Set a codec's mean and std [c] from the latents of these clips: every channel is centred, all share one scale, and
-    their mean variance is 1.
-
-    One scale, because the KL term has already given a channel the spread that its share in the picture deserves.
-    """
-    codec.eval()
-    codec.mean.zero_()
-    codec.std.fill_(1)
-    batches = (Clip.stack(clips[i : i + 16]) for i in range(0, len(clips), 16))
-    data = torch.cat([codec.encode(batch.map(lambda x: x.to(codec.mean.device))).data.double() for batch in batches])
-    codec.mean.copy_(data.mean((0, 1, 3, 4)))
-    codec.std.fill_(data.var((0, 1, 3, 4)).mean().sqrt().clamp_min(1e-6))
-
-
 def _check_folder(stage: Stage, out: Path, resume: bool) -> None:
     """Raise UserError unless `out` is free, or with `resume` holds the run of this very stage."""
     path = out / "stage.json"
@@ -252,6 +236,9 @@ def _differences(old: Any, new: Any, where: str = "stage") -> list[str]:
     return [] if old == new else [where]
 
 
+MARKS = ("images", "captions")  # what conditions read of a clip's meta
+
+
 class _Encoder:
     """Turns a batch into latents and conditions with the frozen codec, moved to the batch's device.
 
@@ -261,6 +248,7 @@ class _Encoder:
     def __init__(self, blueprint: Blueprint, codec: Any, cache: bool) -> None:
         self.blueprint, self.codec = blueprint, codec
         self.kept: dict[int, Tensor] | None = {} if cache else None
+        self.groups: Mapping[str, tuple[int, int]] = {}
 
     def __call__(self, batch: Clip) -> Any:
         self.codec.to(batch.rgb.device)
@@ -270,10 +258,10 @@ class _Encoder:
         for clip in batch.meta["clips"]:
             if clip["place"] not in self.kept:
                 alone = Clip.stack([Clip(rgb=clip["video"], fps=batch.fps, dt=batch.dt)]).map(lambda x: x.to(batch.rgb.device))
-                self.kept[clip["place"]] = self.codec.encode(alone).data[0].half().cpu()
-        data = torch.stack([self.kept[place].float() for place in places]).to(batch.rgb.device)
-        groups = {"rgb": (0, data.shape[2])}
-        return self.blueprint.encode(self.codec, batch, Latents(data, groups=groups))
+                latents = self.codec.encode(alone)
+                self.kept[clip["place"]], self.groups = latents.packed()[0].cpu(), latents.groups
+        data = torch.stack([self.kept[place] for place in places]).to(batch.rgb.device)
+        return self.blueprint.encode(self.codec, batch, replace(Latents.unpacked(data), groups=self.groups))
 
 
 class _OnceInFull:
@@ -284,16 +272,16 @@ class _OnceInFull:
 
     def __init__(self, clips: Dataset, blueprint: Blueprint) -> None:
         self.clips, self.length = clips, clips.length
-        self.fields = ("rgb", "text", "bodies") if len(blueprint.conditions) > 1 else ("rgb",)
+        self.fields = ("rgb", "text", "bodies", "actions") if len(blueprint.conditions) > 1 else ("rgb",)
         self.rest: dict[int, Clip] = {}
 
     def __getitem__(self, index: int) -> Clip:
         if index in self.rest:
             return self.rest[index]
         clip = self.clips[index]
-        rest = clip.only(*self.fields).replace(meta={})
+        rest = clip.only(*self.fields).replace(meta={key: clip.meta[key] for key in MARKS if key in clip.meta})
         self.rest[index] = rest.replace(rgb=clip.rgb[..., :1, :1].clone())
-        return self.rest[index].replace(meta={"video": clip.rgb})
+        return self.rest[index].replace(meta={**self.rest[index].meta, "video": clip.rgb})
 
 
 class _Probe:
@@ -319,8 +307,7 @@ class _Probe:
         device = next(model.parameters()).device
         if self.stage.blueprint.model is None:
             codec: Any = model
-            rgb = self.truth.rgb.to(device)
-            guess = codec.pixels(codec.moments(rgb)[0]).clamp(0, 1).cpu()
+            guess = codec.reconstruct(self.truth.rgb.to(device)).cpu()
             return Clip(rgb=guess, fps=self.truth.fps, dt=self.truth.dt, batched=True)
         training = model.training
         world = WorldModel(self.stage.blueprint, self.codec, model).to(device)
