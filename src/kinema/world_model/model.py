@@ -1,92 +1,28 @@
-"""WorldModel: a trained recipe that dreams. Its folder holds safetensors and JSON, rebuilt from kinema's own parts only."""
+"""WorldModel: a codec and a network that dream."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from .conditions import Frames
-from .core.clip import Clip, as_float, as_uint8
-from .core.config import from_json, part, to_json
-from .core.contracts import Conditions, Latents, Space, Told, Value
-from .core.errors import UserError
-from .core.files import make_folder, read_json, write_json, write_whole
-from .core.rng import torch_stream
-from .objectives import Encoded
-from .sampling import Euler, guide, reader, rollout
+from ..conditions import Frames
+from ..core.clip import Clip, as_float, as_uint8
+from ..core.config import to_json
+from ..core.contracts import Conditions, Latents, Value
+from ..core.errors import UserError
+from ..core.files import make_folder, write_json
+from ..core.rng import torch_stream
+from ..sampling import guide, reader, rollout
+from .blueprint import Blueprint
+from .folder import find, load_blueprint, load_weights, save_weights
 
 SHIPPED = "planar"
 CHUNK = 16  # clips dreamt at once
-
-
-@part
-class Blueprint:
-    """What a model folder stores: how to build the parts and what they were trained for.
-
-    `codec`, `conditions`, `model`, `objective`, `sampler` and guidance `sources` are parts. `num_frames` is the training
-    window, `size` [px], `fps` and `dt` [s] those of the clips. `model` is None where only a codec is trained.
-    """
-
-    codec: Any
-    objective: Any
-    model: Any = None
-    conditions: tuple[Any, ...] = ()
-    sampler: Any = Euler(8)
-    sources: tuple[Any, ...] = ()
-    num_frames: int = 33
-    size: int = 64
-    fps: float = 10.0
-    dt: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.num_frames < 1 or self.size < 1:
-            raise UserError(f"Blueprint: num_frames and size must be at least 1, got {self.num_frames} and {self.size}")
-        if not (0 < self.fps < math.inf and 0 < self.dt < math.inf):
-            raise UserError(f"Blueprint: fps and dt must be above 0, got {self.fps} and {self.dt}")
-
-    def build(self) -> tuple[nn.Module, nn.Module | None]:
-        """(codec, network), initialised from torch's current seed. Raises UserError where the parts do not fit together."""
-        codec = self.codec.build()
-        if self.model is None:
-            return codec, None
-        space = Space(tuple(codec.latent_shape(self.num_frames, self.size, self.size)), codec.codes)
-        for condition in self.conditions:
-            if isinstance(condition, Frames):
-                _check_count(condition.count, self.num_frames, codec)
-        return codec, self.model.build(space, self.conditions)
-
-    @property
-    def told(self) -> dict[str, Told]:
-        """The conditions that a dream is told by name (text, state)."""
-        return {c.name: c for c in self.conditions if hasattr(c, "take")}
-
-    def encode(self, codec: Any, batch: Clip, latents: Latents | None = None, known: Conditions = MappingProxyType({})) -> Encoded:
-        """A batch as the objective takes it: latents (encoded unless given), and the conditions that are not `known`, read from it."""
-        latents = codec.encode(batch) if latents is None else latents
-        shape = latents.data.shape[1:]
-        read = {c.name: c.read(batch, codec, shape, latents) for c in self.conditions if c.name not in known}
-        told = {name: self.told[name].window(value, 0, codec, tuple(shape)) for name, value in known.items()}
-        return Encoded(latents, {**read, **told}, {c.name: c.drop for c in self.conditions})
-
-
-def _check_count(count: int, num_frames: int, codec: Any) -> None:
-    if count >= num_frames:
-        raise UserError(f"Frames({count}) leaves nothing to dream in a window of {num_frames} frames")
-    try:
-        codec.latent_frames(count)
-    except UserError as error:
-        raise UserError(f"Frames({count}): {error}") from None
 
 
 class WorldModel:
@@ -280,74 +216,3 @@ class WorldModel:
         data = sampler(denoise, (len(first), *shape), rng, device=self.device)
         rgb: Tensor = codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb
         return torch.cat([first, rgb[:, first.shape[1] :]], 1)
-
-
-def shipped() -> dict[str, Path]:
-    """Folders of the models and codecs that ship, by name."""
-    root = Path(str(resources.files("kinema"))) / "weights"
-    return {path.parent.name: path.parent for path in sorted(root.glob("*/blueprint.json"))}
-
-
-def find(name_or_folder: str | os.PathLike[str]) -> Path:
-    """The folder of a model. Raises UserError listing the models that ship where there is none."""
-    folder = Path(name_or_folder)
-    if (folder / "blueprint.json").is_file():
-        return folder
-    models = shipped()
-    if str(name_or_folder) in models:
-        return models[str(name_or_folder)]
-    if folder.exists():
-        raise UserError(f"{folder} is no model folder: it has no blueprint.json")
-    raise UserError(f"there is no model {str(name_or_folder)!r}: give a model folder or one that ships ({', '.join(models) or 'none'})")
-
-
-def load_blueprint(folder: Path) -> Blueprint:
-    """The blueprint of a model folder. Raises UserError where it is damaged or of parts kinema does not have."""
-    path = folder / "blueprint.json"
-    data = read_json(path)
-    try:
-        blueprint = from_json(data, str(path))
-    except UserError as error:  # a part that refuses its fields does not know the file
-        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    if not isinstance(blueprint, Blueprint):
-        raise UserError(f"{path} holds no blueprint")
-    for name, asked, parts in _asked(blueprint):
-        for value in parts:
-            if not all(hasattr(value, attribute) for attribute in asked):
-                raise UserError(f"{path}: {name} must be a part that has {', '.join(asked)}, got {value!r}")
-    return blueprint
-
-
-def _asked(b: Blueprint) -> Iterator[tuple[str, tuple[str, ...], tuple[Any, ...]]]:
-    """What is asked of the parts in every place of a blueprint: name, attributes, parts."""
-    yield "codec", ("build",), (b.codec,)
-    yield "objective", ("build",) if b.model is None else ("build", "path", "predict"), (b.objective,)
-    yield "model", ("build",), () if b.model is None else (b.model,)
-    yield "conditions", ("name", "enters", "drop", "read"), b.conditions
-    yield "sampler", ("steps", "__call__"), (b.sampler,)
-    yield "sources", ("name", "without"), b.sources
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Fill a network from a safetensors file, as 32-bit numbers. Raises UserError naming the file where it does not fit."""
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: the weights cannot be read ({error})") from None
-    wanted = module.state_dict()
-    for key in _differing(wanted, tensors):
-        raise UserError(f"{path}: these are the weights of another network (at {key!r})")
-    module.load_state_dict({key: value.to(wanted[key].dtype) for key, value in tensors.items()})
-
-
-def save_weights(module: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a network's weights as safetensors, whole or not at all; `half` stores floating-point numbers in 16 bits."""
-    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
-    if half:
-        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    write_whole(path, save(state))
-
-
-def _differing(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Iterator[str]:
-    yield from sorted(wanted.keys() ^ given.keys())
-    yield from (key for key in wanted if key in given and wanted[key].shape != given[key].shape)
