@@ -42,6 +42,15 @@ class Masked(Path):
         rest = 1 - tau
         return 1 - {"square": rest**2, "cubic": rest**3, "root": rest.clamp_min(0).sqrt()}[self.schedule]
 
+    def time(self, ratio: Tensor) -> Tensor:
+        """The tau at which such a share is masked: the inverse of `ratio`."""
+        rest = (1 - ratio).clamp_min(0)
+        if self.schedule == "cosine":
+            return torch.asin(ratio.clamp(0, 1)) * (2 / math.pi)
+        if self.schedule == "linear":
+            return ratio
+        return 1 - {"square": rest.sqrt(), "cubic": rest ** (1 / 3), "root": rest**2}[self.schedule]
+
     def count(self, tau: Tensor, cells: int) -> Tensor:
         """How many of so many cells are masked at tau: at least one, rounded up (long, shaped as tau)."""
         return torch.ceil(self.ratio(tau.double()) * cells - 1e-9).long().clamp(1, cells)

@@ -3,6 +3,7 @@
 from .denoise import Denoise, Reader, reader
 from .guide import Guided, Without, WithoutGroup, guide
 from .ode import DDIM, Euler, Heun, Spacing, times
+from .parallel import Parallel
 from .rollout import rollout, windows
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Euler",
     "Guided",
     "Heun",
+    "Parallel",
     "Reader",
     "Spacing",
     "Without",
