@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from ..conditions import Frames
 from ..core.clip import Clip, as_float, as_uint8
 from ..core.config import to_json
-from ..core.contracts import Conditions, Latents, Value
+from ..core.contracts import Value
 from ..core.errors import UserError
 from ..core.files import make_folder, write_json
-from ..core.rng import torch_stream
-from ..sampling import guide, reader, rollout
+from ..sampling import guide
 from .blueprint import Blueprint
+from .dreaming import Dreaming
 from .folder import find, load_blueprint, load_weights, save_weights
 
 SHIPPED = "planar"
@@ -108,6 +108,7 @@ class WorldModel:
         *,
         text: str | Sequence[str] | Clip | None = None,
         state: Any = None,
+        actions: Any = None,
         num_frames: int | None = None,
         steps: int | None = None,
         guidance: Mapping[str, float] | None = None,
@@ -117,36 +118,115 @@ class WorldModel:
         """What happens after the first frames: a Clip with rgb [t,3,h,w] uint8, or a batch [b,t,3,h,w] for a batch.
 
         The first `condition_frames` of `frames` are taken and given back unchanged; a model that was trained without them too
-        dreams from words or actions alone, a batch where these are a list. `text` and `state` (rows [x, y, vx, vy, r] in
-        m and m/s, one per body) are for models trained with them: one for all clips, one per clip, or a Clip they are read from.
+        dreams from words or actions alone, a batch where these are a list. `text`, `state` (rows [x, y, vx, vy, r] in m and m/s,
+        one per body) and `actions` are for models trained with them: one for all clips, one per clip, or a Clip they are read from.
         `num_frames` beyond the training window are dreamt window by window; what tells of the first frame alone is absent from
         the second on. Raises UserError for frames the model does not take (too few, another size or time step, NaN), for
         conditions it was not trained with, and for the lack of one it was never trained without.
         """
-        given_by_name = {name: value for name, value in (("text", text), ("state", state)) if value is not None} | conditions
-        if unknown := [name for name in given_by_name if name not in self.takes]:
-            takes = ", ".join(c.name for c in self.blueprint.conditions)
-            raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(unknown)}")
+        named = self._named(conditions, text=text, state=state, actions=actions)
         if frames is None and self.needs_frames:
             raise UserError(f"this model continues a video: it needs its first {self.condition_frames} frames")
         if frames is not None and not self.condition_frames:
             raise UserError("this model was trained without first frames: it cannot go on with a video")
-        batched = frames.batched if frames is not None else self._count(given_by_name) > 0
-        given = self._nothing(max(self._count(given_by_name), 1)) if frames is None else self._given(frames)
-        sampler = self.blueprint.sampler if steps is None else replace(self.blueprint.sampler, steps=steps)
+        batched = frames.batched if frames is not None else self._count(named) > 0
+        given = self._nothing(max(self._count(named), 1)) if frames is None else self._given(frames)
         total = self.num_frames if num_frames is None else num_frames
-        told = self._told(given_by_name, len(given), total)
-        pieces = []
-        for i, piece in enumerate(torch.split(given, CHUNK)):
-            told_here = {name: value.clips(i * CHUNK, (i + 1) * CHUNK) for name, value in told.items()}
-            pieces.append(self._rollout(piece, told_here, total, sampler, guidance or {}, (seed, i)))
-        about = {"model": self.name, "seed": seed, "steps": sampler.steps, "guidance": dict(guidance or {}), "told": sorted(told)}
-        meta = {"condition_frames": given.shape[1], "dream": about}
-        rgb = torch.cat(pieces).cpu()
+        asked = Asked(self._told(named, len(given), total), steps, guidance or {}, seed)
+        rgb = torch.cat([dreaming.on(piece, total) for dreaming, piece in self._pieces(asked, given)])
+        meta = {"condition_frames": given.shape[1], "dream": self._about(asked)}
         fps, dt = (self.blueprint.fps, self.blueprint.dt) if frames is None else (frames.fps, frames.dt)
-        if batched:
-            return Clip(rgb=rgb, fps=fps, dt=dt, batched=True, meta={"clips": [meta] * len(rgb)})
-        return Clip(rgb=as_uint8(rgb[0]), fps=fps, dt=dt, meta=meta)
+        return _clip(rgb, fps, dt, batched, meta)
+
+    # --- editing -----------------------------------------------------------------------------------------------------
+
+    def inpaint(
+        self,
+        video: Clip,
+        mask: Any,
+        *,
+        text: str | Sequence[str] | Clip | None = None,
+        actions: Any = None,
+        steps: int | None = None,
+        guidance: Mapping[str, float] | None = None,
+        seed: int = 0,
+        feather: int = 0,
+        **conditions: Any,
+    ) -> Clip:
+        """The video with the masked pixels dreamt anew; the others come back bit for bit (WorldDreamer sec. 3.4).
+
+        `mask` is bool, true where it is to be dreamt: [h,w] for all frames, [t,h,w], or [b,t,h,w] of a batch. A token is dreamt
+        where any of its pixels is masked, the others are known. `feather` px from the mask's edge inwards, dream and video are
+        blended. `text`, `actions` and the rest are as in `dream`. A video longer than the training window is edited window by
+        window, each going on from the frames that are done. Raises UserError for a model of continuous latents, a video or a
+        mask that does not fit, an empty mask, and as `dream` does.
+        """
+        rgb = self._editable(video)
+        masked = _mask(mask, rgb).to(self.device)
+        if self.needs_frames and bool(masked.all()):
+            raise UserError("the mask leaves nothing of the video, and this model was never trained without first frames")
+        if feather < 0:
+            raise UserError(f"feather must be 0 px or more, got {feather}")
+        named = self._named(conditions, text=text, actions=actions)
+        asked = Asked(self._told(named, *rgb.shape[:2]), steps, guidance or {}, seed)
+        done = [dreaming.inpainted(piece, new, feather) for dreaming, piece, new in self._pieces(asked, rgb, masked)]
+        about = {"task": "inpaint", "masked": float(masked.float().mean()), "feather": feather, **self._about(asked)}
+        return _clip(torch.cat(done), video.fps, video.dt, video.batched, {"edit": about})
+
+    def stylize(
+        self,
+        video: Clip,
+        *,
+        text: str | Sequence[str] | Clip | None = None,
+        strength: float = 0.5,
+        actions: Any = None,
+        steps: int | None = None,
+        guidance: Mapping[str, float] | None = None,
+        seed: int = 0,
+        **conditions: Any,
+    ) -> Clip:
+        """The video with a drawn share `strength`, in (0, 1], of its tokens dreamt anew under another text (WorldDreamer sec. 3.4).
+
+        The same tokens in all frames of a window, where training masked them so. Everything else is as in `inpaint`, but
+        nothing is pasted: all pixels pass through the codec. Raises UserError for a model of continuous latents, a video that
+        does not fit, a strength out of range, and as `dream` does.
+        """
+        rgb = self._editable(video)
+        if not 0 < strength <= 1:
+            raise UserError(f"strength must lie in (0, 1], got {strength:g}")
+        if self.needs_frames and strength == 1:
+            raise UserError("strength 1 leaves nothing of the video, and this model was never trained without first frames")
+        named = self._named(conditions, text=text, actions=actions)
+        asked = Asked(self._told(named, *rgb.shape[:2]), steps, guidance or {}, seed)
+        done = [dreaming.restyled(piece, strength) for dreaming, piece in self._pieces(asked, rgb)]
+        about = {"task": "stylize", "strength": strength, **self._about(asked)}
+        return _clip(torch.cat(done), video.fps, video.dt, video.batched, {"edit": about})
+
+    # --- what is given and told --------------------------------------------------------------------------------------
+
+    def _named(self, conditions: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+        """What the user named. Raises UserError for what the model was not trained with."""
+        named = {**conditions, **{name: value for name, value in own.items() if value is not None}}
+        if unknown := [name for name in named if name not in self.takes]:
+            takes = ", ".join(c.name for c in self.blueprint.conditions)
+            raise UserError(f"this model takes the conditions {takes or 'none'}, not {', '.join(unknown)}")
+        return named
+
+    def _pieces(self, asked: Asked, *clips: Tensor) -> Iterator[tuple[Any, ...]]:
+        """So many clips as are dreamt at once, of each tensor [b,...], after how they are dreamt."""
+        network = guide(self.network, self.blueprint.sources, asked.guidance)
+        for i, piece in enumerate(zip(*(torch.split(clip, CHUNK) for clip in clips), strict=True)):
+            told = {name: value.clips(i * CHUNK, (i + 1) * CHUNK) for name, value in asked.told.items()}
+            yield Dreaming(self.blueprint, self.codec, network, self._sampler(asked), told, (asked.seed, i), self.device), *piece
+
+    def _sampler(self, asked: Asked) -> Any:
+        own = self.blueprint.sampler
+        return own if asked.steps is None else replace(own, steps=asked.steps)
+
+    def _about(self, asked: Asked) -> dict[str, Any]:
+        """How it was dreamt, for a clip's meta."""
+        guidance, told = dict(asked.guidance), sorted(asked.told)
+        return {"model": self.name, "seed": asked.seed, "steps": self._sampler(asked).steps, "guidance": guidance, "told": told}
 
     def _count(self, given: Mapping[str, Any]) -> int:
         """How many clips is spoken of by what the user named; 0 where it is said once, for all."""
@@ -160,20 +240,33 @@ class WorldModel:
 
     def _given(self, frames: Clip) -> Tensor:
         """Condition frames [b,c,3,h,w] in [0,1], checked."""
-        frames = frames if frames.batched else Clip.stack([frames.only("rgb")])
-        want, rgb = self.condition_frames, frames.rgb
+        want = self.condition_frames
         if frames.num_frames < want:
             kind = "an image" if frames.num_frames == 1 else f"{frames.num_frames} frames"
             raise UserError(f"this model wants the first {want} frames ({want * self.blueprint.dt:g} s) of a video, got {kind}")
+        return self._fitting(frames)[:, :want].to(self.device)
+
+    def _editable(self, video: Clip) -> Tensor:
+        """A video [b,t,3,h,w] in [0,1], checked."""
+        codec: Any = self.codec
+        if not codec.codes:
+            raise UserError(
+                "only models of tokens can edit a video, as some of it is kept and the rest masked; this one's latents are numbers"
+            )
+        return self._fitting(video).to(self.device)
+
+    def _fitting(self, frames: Clip) -> Tensor:
+        """Frames [b,t,3,h,w] in [0,1]. Raises UserError unless size, time step and numbers are what the model takes."""
+        frames = frames if frames.batched else Clip.stack([frames.only("rgb")])
         if frames.size != (self.size, self.size):
             height, width = frames.size
             raise UserError(f"this model wants frames of {self.size} x {self.size} px, got {width} x {height}")
         if abs(frames.dt - self.blueprint.dt) > 1e-6:
             raise UserError(f"this model was trained on a time step of {self.blueprint.dt:g} s, the video has {frames.dt:g} s")
-        rgb = as_float(rgb[:, :want])
+        rgb = as_float(frames.rgb)
         if not torch.isfinite(rgb).all():
             raise UserError("the given frames hold pixels that are not finite")
-        return rgb.to(self.device)
+        return rgb
 
     def _told(self, given: Mapping[str, Any], count: int, total: int) -> dict[str, Value]:
         """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
@@ -190,29 +283,34 @@ class WorldModel:
                 raise UserError(f"this model was never trained without {name}, which tells of the first frame alone: {only}")
         return told
 
-    def _rollout(
-        self, given: Tensor, told: Conditions, total: int, sampler: Any, guidance: Mapping[str, float], key: tuple[int, int]
-    ) -> Tensor:
-        network = guide(self.network, self.blueprint.sources, guidance)
-        b, codec = self.blueprint, self.codec
-        shape = tuple(codec.latent_shape(b.num_frames, b.size, b.size))  # type: ignore[operator]
 
-        def window(first: Tensor, index: int, start: int) -> Tensor:
-            here = {name: b.told[name].window(value, start, codec, shape) for name, value in told.items()}  # type: ignore[arg-type]
-            return self._window(first, here, sampler, network, torch_stream("dream", *key, index))
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the model beside frames; `steps` None leaves the sampler its own."""
 
-        return rollout(window, given, total, self.num_frames, self.condition_frames)
+    told: Mapping[str, Value]
+    steps: int | None
+    guidance: Mapping[str, float]
+    seed: int
 
-    @torch.no_grad()
-    def _window(self, first: Tensor, told: Conditions, sampler: Any, network: Any, rng: torch.Generator) -> Tensor:
-        """One training window [b,t,3,h,w] that begins with the given frames."""
-        b = self.blueprint
-        codec: Any = self.codec
-        clip = Clip(rgb=first, fps=b.fps, dt=b.dt, batched=True)
-        shape = codec.latent_shape(b.num_frames, b.size, b.size)
-        seen = [c for c in b.conditions if c.name not in b.told and first.shape[1]]
-        conditions = {c.name: c.read(clip, codec, shape) for c in seen} | dict(told)
-        denoise = reader(network, b.objective.path, b.objective.predict, conditions)
-        data = sampler(denoise, (len(first), *shape), rng, device=self.device)
-        rgb: Tensor = codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb
-        return torch.cat([first, rgb[:, first.shape[1] :]], 1)
+
+def _mask(mask: Any, rgb: Tensor) -> Tensor:
+    """A mask [b,t,h,w] bool for frames [b,t,3,h,w]. Raises UserError where it does not fit them, or is empty."""
+    masked = torch.as_tensor(mask)
+    b, t, _, h, w = rgb.shape
+    if masked.dtype != torch.bool:
+        raise UserError(f"a mask must be of bool, true where it is to be dreamt, got {masked.dtype}")
+    if tuple(masked.shape) not in ((h, w), (t, h, w), (b, t, h, w)):
+        wanted = f"[{h}, {w}] or [{t}, {h}, {w}]"
+        raise UserError(f"the mask must have the size and the frames of the video, {wanted}, got {list(masked.shape)}")
+    if not masked.any():
+        raise UserError("the mask is empty: there is nothing to dream")
+    return masked.expand(b, t, h, w)
+
+
+def _clip(rgb: Tensor, fps: float, dt: float, batched: bool, meta: dict[str, Any]) -> Clip:
+    """What was dreamt [b,t,3,h,w], as a batch or its only clip."""
+    rgb = rgb.cpu()
+    if batched:
+        return Clip(rgb=rgb, fps=fps, dt=dt, batched=True, meta={"clips": [meta] * len(rgb)})
+    return Clip(rgb=as_uint8(rgb[0]), fps=fps, dt=dt, meta=meta)
