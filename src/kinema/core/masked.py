@@ -53,7 +53,8 @@ class Masked(Path):
 
     def count(self, tau: Tensor, cells: int) -> Tensor:
         """How many of so many cells are masked at tau: at least one, rounded up (long, shaped as tau)."""
-        return torch.ceil(self.ratio(tau.double()) * cells - 1e-9).long().clamp(1, cells)
+        share = self.ratio(tau.double()) - 1e-6  # half of the cells at float32's tau = 1/3, not one more
+        return torch.ceil(share * cells).long().clamp(1, cells)
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
         """Scores that decide which cells of tokens `shape` [b,t,h,w] are masked first: [b,1,h,w] where frames share a mask."""

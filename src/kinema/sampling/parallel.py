@@ -14,6 +14,7 @@ from ..core import MASK, Masked, UserError, given, part
 from .denoise import Denoise
 
 Policy = Literal["shared", "token"]
+_TINY = 1e-30
 
 
 @part
@@ -87,18 +88,19 @@ class Parallel:
 
     def _draw(self, logits: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """(a code for every token [b,t,h,w], the log of the probability that the model gives it)."""
-        log_p = logits.float().log_softmax(-1)
-        total = self._cut(log_p).cumsum(-1)
+        logits = logits.float()
+        said = logits.softmax(-1)
+        p = said if self.sampling_temperature == 1 else (logits / self.sampling_temperature).softmax(-1)
+        total = self._cut(p).cumsum(-1)
         # One number per token picks the code off the distribution function: codes are too many to draw noise for each.
-        drawn = torch.rand(log_p.shape[:-1], generator=rng, device=rng.device).to(log_p.device)[..., None]
+        drawn = torch.rand(p.shape[:-1], generator=rng, device=rng.device).to(p.device)[..., None]
         whole = total[..., -1:]
         below = torch.minimum(drawn * whole, torch.nextafter(whole, torch.zeros_like(whole)))
         code = torch.searchsorted(total, below, right=True)
-        return code[..., 0], log_p.gather(-1, code)[..., 0]
+        return code[..., 0], said.gather(-1, code)[..., 0].clamp_min(_TINY).log()
 
-    def _cut(self, log_p: Tensor) -> Tensor:
-        """Probabilities to draw from, up to a factor per token."""
-        p = log_p.exp() if self.sampling_temperature == 1 else (log_p / self.sampling_temperature).softmax(-1)
+    def _cut(self, p: Tensor) -> Tensor:
+        """The probabilities that codes are drawn with, up to a factor per token: 0 for all but the likeliest."""
         if 0 < self.top_k < p.shape[-1]:
             likeliest = p.topk(self.top_k)
             p = torch.zeros_like(p).scatter_(-1, likeliest.indices, likeliest.values)
