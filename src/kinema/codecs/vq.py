@@ -1,0 +1,172 @@
+"""Visual tokens: a convolutional network that turns every frame alone into codes, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..core.clip import Clip, as_float
+from ..core.config import part
+from ..core.contracts import Latents
+from ..core.errors import UserError
+from .blocks import Chain, ResidualBlock, Shuffle, SpatialConv, Unshuffle
+from .quantise import EMACodebook, Quantised
+
+STRIDES = (4, 8, 16, 32)
+FRAMES = 64  # encoded or decoded at once
+MEMORY = 0.99  # decay of the record of which codes are used
+
+
+@part
+class VQ:
+    """A VQGAN-style tokeniser of frames (Esser et al. 2021): `stride` x `stride` px become one of `codes` codes.
+
+    `widths` from the finest grid inwards, each step halving the image after a first space-to-depth that makes the total
+    `stride`; `blocks` residual blocks per width; `dim` numbers of a code's vector (an FSQ has one for each of its levels).
+    """
+
+    stride: int = 16
+    codes: int = 8192
+    dim: int = 32
+    widths: tuple[int, ...] = (64, 128, 256)
+    blocks: int = 1
+    quantiser: Any = EMACodebook()
+
+    def __post_init__(self) -> None:
+        if self.stride not in STRIDES:
+            raise UserError(f"VQ: stride must be one of {', '.join(map(str, STRIDES))}, got {self.stride}")
+        most = int(math.log2(self.stride)) + 1
+        if not 1 <= len(self.widths) <= most:
+            raise UserError(f"VQ: widths must name 1 to {most} levels for stride {self.stride}, got {self.widths}")
+        if min(self.dim, self.blocks, *self.widths) < 1 or self.codes < 2:
+            got = f"{self.dim}, {self.blocks}, {self.widths} and {self.codes}"
+            raise UserError(f"VQ: dim, blocks and widths must be at least 1 and codes at least 2, got {got}")
+
+    @classmethod
+    def size(cls, name: str, **fields: Any) -> Self:
+        """One of the named sizes: tiny, small, base (about the network of VQGAN f16, without attention)."""
+        most = int(math.log2(fields.get("stride", 16))) + 1
+        sizes = {
+            "tiny": cls(widths=(64, 128), blocks=1),
+            "small": cls(widths=(64, 128, 256), blocks=1),
+            "base": cls(widths=(128, 128, 256, 256, 512)[-most:], blocks=2),
+        }
+        if name not in sizes:
+            raise UserError(f"VQ: there is no size {name!r}; there are {', '.join(sizes)}")
+        return replace(sizes[name], **fields)
+
+    def build(self) -> FrameVQ:
+        """The network, initialised at random from torch's current seed."""
+        return FrameVQ(self)
+
+
+class FrameVQ(nn.Module):
+    """The network of a `VQ`; a codec of tokens. No frame knows of another one.
+
+    `usage` [codes] is the running share of each code in the pictures of training, for the record alone.
+    """
+
+    causal = True
+    usage: Tensor
+
+    def __init__(self, config: VQ) -> None:
+        super().__init__()
+        self.config, self.codes = config, config.codes
+        widths, blocks, dim = config.widths, config.blocks, config.quantiser.channels(config.dim)
+        patch = config.stride // 2 ** (len(widths) - 1)
+        pixels = 3 * patch**2
+        down: list[nn.Module] = [Unshuffle(patch), SpatialConv(pixels, widths[0])]
+        for inner, outer in pairwise(widths):
+            down += [*_blocks(inner, blocks), nn.SiLU(), SpatialConv(inner, outer, stride=2)]
+        deep = widths[-1]
+        self.encoder = Chain(*down, *_blocks(deep, blocks), nn.SiLU(), SpatialConv(deep, dim))
+        self.quantiser = config.quantiser.build(config.codes, dim)
+        up: list[nn.Module] = [SpatialConv(dim, deep), *_blocks(deep, blocks)]
+        for inner, outer in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True):
+            up += [*_blocks(inner, 1), SpatialConv(inner, 4 * outer), Shuffle(2)]
+            up += _blocks(outer, blocks)
+        self.decoder = Chain(*up, nn.SiLU())
+        self.last = SpatialConv(widths[0], pixels)  # by its gradient an adversary is weighted
+        self.fold = Shuffle(patch)
+        self.register_buffer("usage", torch.zeros(config.codes))
+
+    def embed(self, rgb: Tensor) -> Tensor:
+        """Vectors [b,t,h',w',dim] before they are quantised; `rgb` [b,t,3,h,w] in [0,1]."""
+        b, t, _, h, w = rgb.shape
+        self.latent_shape(t, h, w)
+        z: Tensor = self.encoder(rgb.reshape(b * t, 3, 1, h, w) * 2 - 1).float()
+        return z[:, :, 0].movedim(1, -1).unflatten(0, (b, t))
+
+    def quantise(self, z: Tensor, update: torch.Generator | None = None) -> Quantised:
+        """Vectors z [b,t,h',w',dim] to codes, tokens [b,t,h',w']; with `update` the codes learn from them, drawing from it."""
+        made: Quantised = self.quantiser(z.flatten(0, -2), update)
+        if update is not None:
+            with torch.no_grad():
+                counts = torch.zeros_like(self.usage).index_add_(0, made.tokens, torch.ones_like(z[..., 0].flatten(), dtype=torch.float32))
+                self.usage.lerp_(counts / counts.sum(), 1 - MEMORY)
+        return replace(made, vectors=made.vectors.reshape(z.shape), tokens=made.tokens.reshape(z.shape[:-1]))
+
+    def pixels(self, vectors: Tensor) -> Tensor:
+        """rgb [b,t,3,h,w], unclipped, from vectors [b,t,h',w',dim]."""
+        b, t = vectors.shape[:2]
+        image: Tensor = self.fold(self.last(self.decoder(vectors.flatten(0, 1).movedim(-1, 1)[:, :, None]))).float()
+        return (image[:, :, 0].unflatten(0, (b, t)) + 1) / 2
+
+    def encode(self, clip: Clip) -> Latents:
+        """Tokens [b,t,h',w'] of a batch's rgb."""
+        frames = as_float(clip.rgb).flatten(0, 1)[:, None].split(FRAMES)
+        tokens = torch.cat([self.quantise(self.embed(some)).tokens for some in frames])
+        return Latents(tokens[:, 0].unflatten(0, clip.rgb.shape[:2]))
+
+    def decode(self, latents: Latents, *, fps: float, dt: float) -> Clip:
+        """A batch with rgb [b,t,3,h,w] in [0,1]. Raises UserError for tokens that are no codes, such as masked ones."""
+        refuse_no_codes(latents.data, self.codes)
+        frames = latents.data.flatten(0, 1)[:, None].split(FRAMES)
+        rgb = torch.cat([self.pixels(self.quantiser.lookup(some)) for some in frames])
+        return Clip(rgb=rgb[:, 0].unflatten(0, latents.data.shape[:2]).clamp(0, 1), fps=fps, dt=dt, batched=True)
+
+    def reconstruct(self, rgb: Tensor) -> Tensor:
+        """rgb [b,t,3,h,w] in [0,1] through tokens and back."""
+        return self.pixels(self.quantise(self.embed(rgb)).vectors).clamp(0, 1)
+
+    def settle(self, clips: Sequence[Clip]) -> None:
+        """There is nothing to settle: codes keep their numbers, and one that is never used does no harm."""
+
+    def latent_frames(self, frames: int) -> int:
+        """As many as there are frames."""
+        return frames
+
+    def frames_of(self, latent_frames: int) -> int:
+        """As many as there are latent frames."""
+        return latent_frames
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """(t, h', w'). Raises UserError for an image that is no multiple of the stride."""
+        return token_shape(self.config.stride, frames, height, width)
+
+
+def token_shape(stride: int, frames: int, height: int, width: int) -> tuple[int, int, int]:
+    """(t, h', w') of tokens of `stride` px. Raises UserError for an image that is no multiple of it."""
+    if height % stride or width % stride:
+        raise UserError(f"the codec takes images whose sides are multiples of {stride} px, got {width} x {height}")
+    return frames, height // stride, width // stride
+
+
+def refuse_no_codes(tokens: Tensor, codes: int) -> None:
+    """Raises UserError unless all tokens are integers from 0 to codes - 1."""
+    if tokens.is_floating_point():
+        raise UserError("this codec decodes tokens (integers), and was given numbers")
+    wrong = (tokens < 0) | (tokens >= codes)
+    if bool(wrong.any()):
+        some = int(tokens[wrong][0])
+        raise UserError(f"the codec decodes tokens 0 to {codes - 1}, got {some}" + (" (a masked one)" if some == -1 else ""))
+
+
+def _blocks(channels: int, count: int) -> list[nn.Module]:
+    return [ResidualBlock(channels, temporal=False) for _ in range(count)]
