@@ -260,8 +260,8 @@ class _Encoder:
                 alone = Clip.stack([Clip(rgb=clip["video"], fps=batch.fps, dt=batch.dt)]).map(lambda x: x.to(batch.rgb.device))
                 latents = self.codec.encode(alone)
                 self.kept[clip["place"]], self.groups = latents.packed()[0].cpu(), latents.groups
-        data = torch.stack([self.kept[place] for place in places]).to(batch.rgb.device)
-        return self.blueprint.encode(self.codec, batch, replace(Latents.unpacked(data), groups=self.groups))
+        data = torch.stack([Latents.unpacked(self.kept[place]).data for place in places]).to(batch.rgb.device)
+        return self.blueprint.encode(self.codec, batch, Latents(data, self.groups))
 
 
 class _OnceInFull:

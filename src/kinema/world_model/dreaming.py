@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..conditions import Frames
 from ..core.clip import Clip
-from ..core.contracts import Conditions, Latents, Value
+from ..core.contracts import Conditions, Latents, Prediction, Value
 from ..core.rng import torch_stream
 from ..sampling import reader, rollout
 from ..sampling.edit import cells, feathered, filled, paste, scattered, windowed
@@ -95,11 +95,17 @@ class Dreaming:
         """One training window [b,t,3,h,w] of `count` clips, from what is seen of it and told."""
         b, shape = self.blueprint, self.shape
         told = {name: b.told[name].window(value, start, self.codec, shape) for name, value in self.told.items()}
-        denoise = reader(self.network, b.objective.path, b.objective.predict, {**seen, **told})
+        denoise = reader(self._heard, b.objective.path, b.objective.predict, {**seen, **told})
         rng = torch_stream("dream", *self.key, index)
         data = self.sampler(denoise, (count, *shape), rng, device=self.device)
         rgb: Tensor = self.codec.decode(Latents(data), fps=b.fps, dt=b.dt).rgb
         return rgb
+
+    def _heard(self, x: Tensor, tau: Tensor, conditions: Conditions) -> Prediction:
+        """The network, told what it was built for: tokens that are kept may be news to it, but stand in x already."""
+        names = {c.name for c in self.blueprint.conditions}
+        output: Prediction = self.network(x, tau, {name: value for name, value in conditions.items() if name in names})
+        return output
 
     @torch.no_grad()
     def _seen(self, frames: Tensor) -> dict[str, Value]:

@@ -258,12 +258,12 @@ class WorldModel:
     def _fitting(self, frames: Clip) -> Tensor:
         """Frames [b,t,3,h,w] in [0,1]. Raises UserError unless size, time step and numbers are what the model takes."""
         frames = frames if frames.batched else Clip.stack([frames.only("rgb")])
+        rgb = as_float(frames.rgb)
         if frames.size != (self.size, self.size):
             height, width = frames.size
             raise UserError(f"this model wants frames of {self.size} x {self.size} px, got {width} x {height}")
         if abs(frames.dt - self.blueprint.dt) > 1e-6:
             raise UserError(f"this model was trained on a time step of {self.blueprint.dt:g} s, the video has {frames.dt:g} s")
-        rgb = as_float(frames.rgb)
         if not torch.isfinite(rgb).all():
             raise UserError("the given frames hold pixels that are not finite")
         return rgb
