@@ -236,7 +236,7 @@ def test_what_does_not_fit_is_refused():
     class Pyramid:
         name, enters = "flow", "pyramid"
 
-    with pytest.raises(UserError, match="as channels, vector or tokens; 'flow' enters as pyramid"):
+    with pytest.raises(UserError, match="as channels, vector, frames or tokens; 'flow' enters as pyramid"):
         network((Pyramid(),))
 
 

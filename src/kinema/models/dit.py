@@ -16,7 +16,7 @@ from ..core.contracts import Condition, Conditions, Prediction, Space
 from ..core.errors import UserError
 from .attention import attention
 from .rope import rotary_3d, rotate, sinusoids, sinusoids_3d
-from .told import Message, Tokens, Vector
+from .told import Message, PerFrame, Tokens, Vector
 
 Positions = Literal["rotary", "rotary+absolute"]
 TIME_CHANNELS = 256
@@ -38,7 +38,8 @@ class DiT:
     """A diffusion transformer over patches of 1 x `patch` x `patch` latent cells (PhyWorld sec. 3.1, table 1).
 
     Conditions enter as channels (frames: concatenated with their mask), as a vector (state: embedded, and added to the video's
-    tokens in every layer) or as tokens (text: a cross-attention in every layer); others are refused when the network is built.
+    tokens in every layer), a vector for each frame (actions: added to its tokens) or as tokens (text: a cross-attention in every
+    layer); others are refused when the network is built.
     `positions` adds fixed sinusoids to the tokens beside the rotary embedding; `qk_norm` normalises queries and keys;
     `checkpoint` recomputes activations in the backward pass. None of the three changes the number of parameters.
     """
@@ -89,10 +90,12 @@ class DiTNetwork(nn.Module):
         self._tables: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
         self._initialise()
         # After the others, so that these draw the same weights whether or not there is more to be told.
-        self.vectors, self.tokens = nn.ModuleDict(), nn.ModuleDict()
+        self.vectors, self.frames, self.tokens = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for c in conditions:
             if c.enters == "vector":
                 self.vectors[c.name] = Vector(c.name, c.width, d, config.layers)
+            elif c.enters == "frames":
+                self.frames[c.name] = PerFrame(c.name, c.width, d, config.layers)
             elif c.enters == "tokens":
                 self.tokens[c.name] = Tokens(c.name, c.width, d, config.heads, config.layers, config.qk_norm)
 
@@ -115,7 +118,7 @@ class DiTNetwork(nn.Module):
         if self.config.positions == "rotary+absolute":
             tokens = tokens + absolute.to(tokens.dtype)
         modulation = self._modulation(tau, h * w)
-        for block, told in zip(self.blocks, self._told(x, conditions), strict=True):
+        for block, told in zip(self.blocks, self._told(x, conditions, h * w), strict=True):
             if self.config.checkpoint and self.training:
                 tokens = checkpoint(block, tokens, modulation, rotary, told, use_reentrant=False)
             else:
@@ -136,12 +139,13 @@ class DiTNetwork(nn.Module):
             parts += [value.data.to(x.dtype) * mask * here, mask * here]
         return torch.cat(parts, 2)
 
-    def _told(self, x: Tensor, conditions: Conditions) -> list[Message]:
-        """What every block is told by the conditions that are no channels."""
+    def _told(self, x: Tensor, conditions: Conditions, cells: int) -> list[Message]:
+        """What every block is told by the conditions that are no channels; a frame has so many tokens."""
         added = [vector(conditions[name], x) for name, vector in self.vectors.items() if name in conditions]
+        added += [frames(conditions[name], x, cells) for name, frames in self.frames.items() if name in conditions]
         heard = [tokens(conditions.get(name), x) for name, tokens in self.tokens.items()]
         layers = range(self.config.layers)
-        return [Message(torch.stack([a[i] for a in added]).sum(0) if added else None, [h[i] for h in heard]) for i in layers]
+        return [Message(sum(a[i] for a in added) if added else None, [h[i] for h in heard]) for i in layers]
 
     def _modulation(self, tau: Tensor, cells: int) -> tuple[Tensor, ...]:
         embedded = self.modulation(self.time(sinusoids(tau * TIME_SCALE, TIME_CHANNELS)))
@@ -177,8 +181,8 @@ def _names(conditions: Sequence[Condition]) -> tuple[str, ...]:
     """The names of the conditions. Raises UserError for two of one name, and for one that enters where a DiT has no entrance."""
     names = tuple(condition.name for condition in conditions)
     for condition in conditions:
-        if condition.enters not in ("channels", "vector", "tokens"):
-            raise UserError(f"DiT takes conditions as channels, vector or tokens; {condition.name!r} enters as {condition.enters}")
+        if condition.enters not in ("channels", "vector", "frames", "tokens"):
+            raise UserError(f"DiT takes conditions as channels, vector, frames or tokens; {condition.name!r} enters as {condition.enters}")
         if names.count(condition.name) > 1:
             raise UserError(f"DiT: there are two conditions named {condition.name!r}")
     return names

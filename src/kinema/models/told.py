@@ -1,4 +1,4 @@
-"""Conditions inside a transformer: a vector added to the tokens of every layer, or words that every layer looks at."""
+"""Conditions inside a transformer: vectors added to the tokens of every layer, or words that every layer looks at."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Heard(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What one block is told: a vector [b,1,d] for all its tokens (None: none), and what its cross-attentions look at."""
+    """What one block is told: a vector for all its tokens [b,1,d], or one for each [b,n,d] (None: none), and what its
+    cross-attentions look at."""
 
     added: Tensor | None = None
     heard: Sequence[Heard] = ()
@@ -49,6 +50,33 @@ class Vector(nn.Module):
         here = value.present.to(x.dtype)[:, None, None]
         embedded = self.embed(value.data.to(x.dtype))[:, None]
         return [layer(embedded) * here for layer in self.layers]
+
+
+class PerFrame(nn.Module):
+    """A condition that enters as frames, a vector for each [b,t,width]: embedded as a `Vector` is, and added to the tokens of its
+    frame. A frame whose vector is absent, or that `mask` [b,t,1] hides, is added zero, whatever stands in its data."""
+
+    def __init__(self, name: str, width: int, dim: int, layers: int) -> None:
+        super().__init__()
+        self.name, self.width = name, width
+        self.embed = nn.Sequential(nn.Linear(width, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.layers = nn.ModuleList(nn.Linear(dim, dim) for _ in range(layers))
+        _initialise(self, zero=self.layers)
+
+    def forward(self, value: Value, x: Tensor, cells: int) -> list[Tensor]:
+        """[b,t cells,d] per layer, for x [b,t,...] with so many tokens in a frame."""
+        if value.data.shape != (*x.shape[:2], self.width):
+            wanted = [*x.shape[:2], self.width]
+            raise UserError(f"{self.name!r} must be one vector per frame of the latents, {wanted}, got {list(value.data.shape)}")
+        here = known(value)[..., None]
+        embedded = self.embed(torch.where(here, value.data.to(x.dtype), 0.0))
+        return [(layer(embedded) * here).repeat_interleave(cells, 1) for layer in self.layers]
+
+
+def known(value: Value) -> Tensor:
+    """Which vectors of a condition's data [b,...,width] are there [b,...]: those that are present, where `mask` does not hide them."""
+    here = value.present.reshape(-1, *[1] * (value.data.ndim - 2)).expand(value.data.shape[:-1])
+    return here if value.mask is None else here & value.mask.expand(*value.data.shape[:-1], 1)[..., 0].bool()
 
 
 class Tokens(nn.Module):
