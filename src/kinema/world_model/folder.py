@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -76,12 +78,37 @@ def load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict({key: value.to(wanted[key].dtype) for key, value in tensors.items()})
 
 
-def save_weights(module: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a network's weights as safetensors, whole or not at all; `half` stores floating-point numbers in 16 bits."""
+def save_weights(module: nn.Module, path: Path, *, half: bool = False, said: Mapping[str, str] | None = None) -> None:
+    """Write a network's weights as safetensors, whole or not at all; `half` stores floating-point numbers in 16 bits.
+
+    `said` goes into the header of the file, for `said_in` to read.
+    """
     state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
-    if half:
-        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    write_whole(path, save(state))
+    state = {key: _halved(value) if half else value for key, value in state.items()}
+    write_whole(path, save(state, dict(said) if said else None))
+
+
+def said_in(path: Path) -> Mapping[str, str]:
+    """What was said when the weights were written. Raises UserError naming the file where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: the weights cannot be read ({error})") from None
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Hexadecimal digits that stand for a network's weights, the same whether they were stored in 32 bits or in 16."""
+    state, found = module.state_dict(), hashlib.blake2b(digest_size=16)
+    for key in sorted(state):
+        value = _halved(state[key].detach().cpu()).contiguous()
+        found.update(f"{key} {tuple(value.shape)} {value.dtype} ".encode())
+        found.update(value.flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _halved(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
 
 
 def _differing(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Iterator[str]:

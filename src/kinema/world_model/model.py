@@ -19,7 +19,7 @@ from ..core.files import make_folder, write_json
 from ..sampling import guide
 from .blueprint import Blueprint
 from .dreaming import Dreaming
-from .folder import find, load_blueprint, load_weights, save_weights
+from .folder import find, fingerprint, load_blueprint, load_weights, said_in, save_weights
 
 SHIPPED = "planar"
 CHUNK = 16  # clips dreamt at once
@@ -44,7 +44,7 @@ class WorldModel:
         """A model that ships with kinema, by name (the one for planar worlds unless said otherwise), or one saved in a folder.
 
         It dreams on `device`: a GPU where there is one, unless said otherwise. Raises UserError naming the folder or file
-        where there is no model, or a damaged one.
+        where there is no model, a damaged one, or a codec that the model was not trained on.
         """
         folder = find(name_or_folder)
         blueprint = load_blueprint(folder)
@@ -55,13 +55,17 @@ class WorldModel:
         assert network is not None
         load_weights(codec, folder / "codec.safetensors")
         load_weights(network, folder / "model.safetensors")
+        trained_on = said_in(folder / "model.safetensors").get("codec")
+        if trained_on not in (None, fingerprint(codec)):  # None: older folders do not say
+            kind = "tokeniser" if codec.codes else "codec"
+            raise UserError(f"{folder}: this world was trained with another {kind} than the one in codec.safetensors")
         return cls(blueprint, codec, network, str(name_or_folder)).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, half: bool = False) -> None:
-        """Write blueprint.json, codec.safetensors and model.safetensors; `half` stores 16-bit numbers."""
+        """Write blueprint.json, codec.safetensors and, saying which codec it stands on, model.safetensors; `half` stores 16-bit numbers."""
         target = make_folder(folder)
         save_weights(self.codec, target / "codec.safetensors", half=half)
-        save_weights(self.network, target / "model.safetensors", half=half)
+        save_weights(self.network, target / "model.safetensors", half=half, said={"codec": fingerprint(self.codec)})
         write_json(target / "blueprint.json", to_json(self.blueprint))
 
     # --- dreaming ----------------------------------------------------------------------------------------------------
