@@ -26,7 +26,7 @@ Pictures = Literal["frames", "diagonal"]
 ENTRANCES = ("channels", "vector", "frames", "tokens", "images")
 
 SIZES: dict[str, dict[str, Any]] = {
-    "nano": {"layers": 6, "hidden": 192, "heads": 6},  # what a CPU trains
+    "nano": {"layers": 6, "hidden": 192, "heads": 3},  # what a CPU trains
     "small": {"layers": 12, "hidden": 512, "heads": 8},
     "base": {"layers": 16, "hidden": 768, "heads": 12},
     "1B": {"layers": 24, "hidden": 1536, "heads": 16, "tied": False},
@@ -180,7 +180,7 @@ class Layer(nn.Module):
         self.convolution = Convolution(d, config.dense)
         self.qkv, self.proj = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.cross = Cross(d, config.heads, config.qk_norm) if prompted else None
-        self.mlp = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(approximate="tanh"), nn.Linear(4 * d, d))
+        self.mlp = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), nn.Linear(4 * d, d))
         for linear in (m for piece in (self.qkv, self.proj, self.cross, self.mlp) if piece for m in piece.modules()):
             if isinstance(linear, nn.Linear):
                 nn.init.xavier_uniform_(linear.weight)
