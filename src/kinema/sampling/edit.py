@@ -88,3 +88,11 @@ def windowed(edit: Callable[[Tensor, int, int, int], Tensor], video: Tensor, win
 def filled(frames: Tensor, window: int) -> Tensor:
     """So many frames [b,window,...]: the last one repeated where there are fewer."""
     return torch.cat([frames, frames[:, -1:].expand(-1, window - frames.shape[1], *frames.shape[2:])], 1)
+
+
+def fit_mask(masked: Tensor, size: int) -> Tensor:
+    """A mask [t,h,w] bool as `fit` takes its video: the central square, size x size px, masked where any part of a pixel was."""
+    side = min(masked.shape[-2:])
+    top, left = ((length - side) // 2 for length in masked.shape[-2:])
+    square = masked[:, top : top + side, left : left + side]
+    return functional.adaptive_max_pool2d(square[None].float(), (size, size))[0] > 0
