@@ -94,7 +94,7 @@ class Codebook(nn.Module):
     def nearest(self, z: Tensor) -> Tensor:
         """The code [n] nearest to each of z [n,dim]; of equal ones the first."""
         half = self.codebook.square().sum(1) / 2
-        return torch.cat([(half - rows @ self.codebook.T).argmin(1) for rows in z.split(ROWS)])
+        return torch.cat([(half - rows @ self.codebook.T).argmin(1) for rows in torch.split(z, ROWS)])
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Vectors [..., dim] of tokens [...]."""

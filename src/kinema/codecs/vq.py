@@ -101,7 +101,7 @@ class FrameVQ(nn.Module):
         b, t, _, h, w = rgb.shape
         self.latent_shape(t, h, w)
         z: Tensor = self.encoder(rgb.reshape(b * t, 3, 1, h, w) * 2 - 1).float()
-        return z[:, :, 0].movedim(1, -1).unflatten(0, (b, t))
+        return z[:, :, 0].movedim(1, -1).reshape(b, t, *z.shape[-2:], z.shape[1])
 
     def quantise(self, z: Tensor, update: torch.Generator | None = None) -> Quantised:
         """Vectors z [b,t,h',w',dim] to codes, tokens [b,t,h',w']; with `update` the codes learn from them, drawing from it."""
@@ -116,20 +116,23 @@ class FrameVQ(nn.Module):
         """rgb [b,t,3,h,w], unclipped, from vectors [b,t,h',w',dim]."""
         b, t = vectors.shape[:2]
         image: Tensor = self.fold(self.last(self.decoder(vectors.flatten(0, 1).movedim(-1, 1)[:, :, None]))).float()
-        return (image[:, :, 0].unflatten(0, (b, t)) + 1) / 2
+        return (image.reshape(b, t, 3, *image.shape[-2:]) + 1) / 2
 
     def encode(self, clip: Clip) -> Latents:
         """Tokens [b,t,h',w'] of a batch's rgb."""
-        frames = as_float(clip.rgb).flatten(0, 1)[:, None].split(FRAMES)
+        b, t, _, h, w = clip.rgb.shape
+        frames = torch.split(as_float(clip.rgb).flatten(0, 1)[:, None], FRAMES)
         tokens = torch.cat([self.quantise(self.embed(some)).tokens for some in frames])
-        return Latents(tokens[:, 0].unflatten(0, clip.rgb.shape[:2]))
+        return Latents(tokens.reshape(b, *self.latent_shape(t, h, w)))
 
     def decode(self, latents: Latents, *, fps: float, dt: float) -> Clip:
         """A batch with rgb [b,t,3,h,w] in [0,1]. Raises UserError for tokens that are no codes, such as masked ones."""
         refuse_no_codes(latents.data, self.codes)
-        frames = latents.data.flatten(0, 1)[:, None].split(FRAMES)
+        b, t, h, w = latents.data.shape
+        frames = torch.split(latents.data.flatten(0, 1)[:, None], FRAMES)
         rgb = torch.cat([self.pixels(self.quantiser.lookup(some)) for some in frames])
-        return Clip(rgb=rgb[:, 0].unflatten(0, latents.data.shape[:2]).clamp(0, 1), fps=fps, dt=dt, batched=True)
+        stride = self.config.stride
+        return Clip(rgb=rgb.reshape(b, t, 3, h * stride, w * stride).clamp(0, 1), fps=fps, dt=dt, batched=True)
 
     def reconstruct(self, rgb: Tensor) -> Tensor:
         """rgb [b,t,3,h,w] in [0,1] through tokens and back."""

@@ -65,7 +65,7 @@ class Tokenisation(nn.Module):
     def __init__(self, config: Tokenise) -> None:
         super().__init__()
         self.config = config
-        self.adversary = None if config.adversary is None else config.adversary.build()
+        self.adversary: nn.Module | None = None if config.adversary is None else config.adversary.build()
         # In a list, for it is frozen: it belongs in no checkpoint.
         self._frozen: list[Callable[[Tensor, Tensor], Tensor]] = [] if config.perceptual is None else [config.perceptual.build()]
 
@@ -89,22 +89,15 @@ class Tokenisation(nn.Module):
             apart = distance(fake, real).mean()
             picture, log["perceptual"] = picture + self.config.perceptual_weight * apart, apart.detach()
         total = picture + made.loss
-        joined = self.adversary is not None and context.step >= self.config.warmup
-        if joined:
-            judged = -functional_call(self.adversary, _still(self.adversary), (fake,)).mean()
+        adversary = self.adversary if context.step >= self.config.warmup else None
+        if adversary is not None:
+            judged = -functional_call(adversary, _still(adversary), (fake,)).mean()
             weight = self.config.adversary_weight * (_balance(picture, judged, model.last) if self.config.adaptive else 1.0)
             total, log["adversary"] = total + weight * judged, judged.detach()
             log["adversary_weight"] = torch.as_tensor(weight)
         yield Loss(total, log=log | _use(model.usage) | {"revived": made.revived})
-        if joined:
-            yield self._judge(real, fake.detach())
-
-    def _judge(self, real: Tensor, fake: Tensor) -> Loss:
-        """Hinge loss of the adversary: above 1 for pictures, below -1 for reconstructions."""
-        assert self.adversary is not None
-        of_real, of_fake = self.adversary(real), self.adversary(fake)
-        value = (torch.relu(1 - of_real).mean() + torch.relu(1 + of_fake).mean()) / 2
-        return Loss(value, group="discriminator", log={"real": of_real.detach().mean(), "fake": of_fake.detach().mean()})
+        if adversary is not None:
+            yield _judge(adversary, real, fake.detach())
 
     def _drawn(self, rgb: Tensor, context: Context) -> Tensor:
         """`frames` different frames of every clip [b,frames,3,h,w]."""
@@ -113,6 +106,13 @@ class Tokenisation(nn.Module):
             return rgb
         order = torch.rand(b, t, generator=context.rng, device=context.rng.device).argsort(1)[:, : self.config.frames]
         return rgb[torch.arange(b, device=rgb.device)[:, None], order.to(rgb.device)]
+
+
+def _judge(adversary: nn.Module, real: Tensor, fake: Tensor) -> Loss:
+    """Hinge loss of the adversary: above 1 for pictures, below -1 for reconstructions."""
+    of_real, of_fake = adversary(real), adversary(fake)
+    value = (torch.relu(1 - of_real).mean() + torch.relu(1 + of_fake).mean()) / 2
+    return Loss(value, group="discriminator", log={"real": of_real.detach().mean(), "fake": of_fake.detach().mean()})
 
 
 def _still(network: nn.Module) -> dict[str, Tensor]:

@@ -95,8 +95,8 @@ def assemble(stage: Stage, out: Path) -> Run:
         freeze_but(model, stage.only)
     if network is not None:
         codec = codec.eval().requires_grad_(False)
-    elif not any(True for _ in codec.parameters()):
-        raise UserError("this stage has nothing to train: its codec holds no weights, and there is no model")
+    elif not any(p.requires_grad for p in codec.parameters()):
+        raise UserError("this stage has nothing to train: its codec holds no weights, or frozen ones, and there is no model")
     if stage.cache and stage.data.length is None:
         raise UserError("cache keeps the latents of all clips in memory: the data needs a length")
     check_clips(stage)
@@ -130,7 +130,7 @@ def with_codec(stage: Stage) -> Stage:
     """The stage with the shape of the trained codec it names. Raises UserError where a network has no codec to stand on."""
     if stage.codec:
         return replace(stage, blueprint=replace(stage.blueprint, codec=load_blueprint(find(stage.codec)).codec))
-    if stage.blueprint.model is not None and any(True for _ in stage.blueprint.codec.build().parameters()):
+    if stage.blueprint.model is not None and any(p.requires_grad for p in stage.blueprint.codec.build().parameters()):
         raise UserError("this stage trains a network on a codec that has to be trained first: name it with --codec")
     return stage
 
