@@ -68,7 +68,11 @@ class State:
 
     def count(self, given: Any) -> int:
         """How many states were given, 0 for one that holds for all."""
-        return len(given) if not isinstance(given, Clip) and _depth(given) == 3 else 0
+        return len(given) if not isinstance(given, Clip) and depth(given) == 3 else 0
+
+    def lasts(self, given: Any) -> int:
+        """0: a dream of any length begins with the state."""
+        return 0
 
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """Nothing but in the first window: the state tells of the first frame alone."""
@@ -111,16 +115,16 @@ class State:
 
 def _states(given: Any) -> Sequence[Any]:
     """The states in what was given: itself if it is one."""
-    return list(given) if _depth(given) == 3 else [given]
+    return list(given) if depth(given) == 3 else [given]
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     """How many axes nested sequences or an array have."""
     if hasattr(value, "ndim"):
         return int(value.ndim)
     if not isinstance(value, Sequence) or isinstance(value, str):
         return 0
-    return 1 + (_depth(value[0]) if value else 0)
+    return 1 + (depth(value[0]) if value else 0)
 
 
 def _rows(state: Any) -> Tensor:

@@ -63,9 +63,17 @@ class Text:
         return self.describe == "state"
 
     def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value:
-        """The words of every clip of a batch [b, s, width]. Raises UserError where a clip has no text, or no bodies to describe."""
+        """The words of every clip of a batch [b,s,width]; [b,t,s,width] where a clip is of independent pictures, each of which has
+        its own (`meta["captions"]`). Raises UserError where a clip has no text, or no bodies to describe."""
         device = latents.data.device if latents is not None else clip.rgb.device
-        return self._value(self._of_clip(clip), device)
+        captions = [meta.get("captions") for meta in clip.meta.get("clips", ())]
+        if self.describe == "state" or not any(captions):
+            return self._value(self._of_clip(clip), device)
+        for own in captions:
+            if own and len(own) != shape[0]:
+                raise UserError(f"text: {len(own)} captions go with {shape[0]} latent frames: one for each picture was expected")
+        texts = list(clip.text) if clip.has("text") else [""] * len(captions)
+        return self._by_frame([tuple(own) if own else (text,) * shape[0] for own, text in zip(captions, texts, strict=True)], device)
 
     def take(self, given: Any, count: int, device: torch.device | str) -> Value:
         """The words a user gives: a text for all clips, a list of one per clip, or a Clip (or batch), which is read."""
@@ -75,6 +83,8 @@ class Text:
             texts = [given] if isinstance(given, str) else given
             if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
                 raise UserError(f"text: a text, or a list of one per clip, was expected, got {given!r}")
+            if not any(text.strip() for text in texts):
+                raise UserError("text: an empty text was given: leave it out, or say what happens")
         if len(texts) not in (1, count):
             raise UserError(f"text: {len(texts)} texts were given for {count} clips: one for all, or one for each")
         return self._value(list(texts) * (count // len(texts)), device)
@@ -82,6 +92,10 @@ class Text:
     def count(self, given: Any) -> int:
         """How many texts were given, 0 for one that holds for all."""
         return len(given) if isinstance(given, Sequence) and not isinstance(given, str) else 0
+
+    def lasts(self, given: Any) -> int:
+        """0: the words are of a dream of any length."""
+        return 0
 
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """The words again, unless they describe the state at the first frame."""
@@ -95,6 +109,13 @@ class Text:
             return list(clip.text)
         first = clip.only("bodies").frames(0, 1).map(lambda x: x.cpu())
         return [describe(one.bodies) for one in first]
+
+    def _by_frame(self, texts: Sequence[Sequence[str]], device: torch.device | str) -> Value:
+        """Of texts for every frame of every clip: an empty one is masked, and a clip without any absent."""
+        value, shape = self._value([text for clip in texts for text in clip], device), (len(texts), len(texts[0]))
+        data, present = value.data.unflatten(0, shape), value.present.unflatten(0, shape)
+        assert value.mask is not None
+        return Value(data, present.any(1), value.mask.unflatten(0, shape) & present[..., None, None])
 
     def _value(self, texts: Sequence[str], device: torch.device | str) -> Value:
         tokens = [_encoded(self.encoder, text, device) for text in texts]

@@ -2,5 +2,6 @@
 
 from .i3d import I3D, InceptionI3D
 from .text import T5, TextEncoder
+from .words import Words
 
-__all__ = ["I3D", "T5", "InceptionI3D", "TextEncoder"]
+__all__ = ["I3D", "T5", "InceptionI3D", "TextEncoder", "Words"]

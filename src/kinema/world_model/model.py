@@ -274,6 +274,9 @@ class WorldModel:
 
     def _told(self, given: Mapping[str, Any], count: int, total: int) -> dict[str, Value]:
         """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
+        for name, value in given.items():
+            if (lasts := self.blueprint.told[name].lasts(value)) not in (0, total):
+                raise UserError(f"{name}: {lasts} rows were given for a dream of {total} frames: one for each frame was expected")
         values = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
         told = {name: value for name, value in values.items() if bool(value.present.any())}
         more = total > self.num_frames
