@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core.config import part
 from ..core.errors import UserError
@@ -12,7 +13,10 @@ from ..core.errors import UserError
 
 @part
 class PatchGAN:
-    """A discriminator that judges patches (Isola et al. 2017): `layers` convolutions of stride 2 from `width` channels on."""
+    """A discriminator that judges patches (Isola et al. 2017): `layers` convolutions of stride 2 from `width` channels on.
+
+    Its weights have spectral norm 1 (Miyato et al. 2018), so that it does not outrun what it judges.
+    """
 
     width: int = 32
     layers: int = 3
@@ -33,9 +37,9 @@ class Patches(nn.Module):
         super().__init__()
         widths = [3, *(config.width * min(2**i, 8) for i in range(config.layers))]
         layers: list[nn.Module] = []
-        for i, (inner, outer) in enumerate(pairwise(widths)):
-            layers += [nn.Conv2d(inner, outer, 4, 2, 1), *([nn.GroupNorm(1, outer)] if i else []), nn.LeakyReLU(0.2)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 3, padding=1))
+        for inner, outer in pairwise(widths):
+            layers += [spectral_norm(nn.Conv2d(inner, outer, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1)))
 
     def forward(self, images: Tensor) -> Tensor:
         judged: Tensor = self.body(images * 2 - 1)
