@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json as _json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,12 +15,14 @@ from typing import Annotated, Any
 import tyro
 
 from ..core.config import to_json
-from ..data import Fitted, PublishedFile, open_dataset, split
+from ..core.errors import UserError
+from ..data import Dataset, Fitted, Mixture, NuScenes, Prompted, PublishedFile, Stills, open_dataset, split
 from ..recipes import RECIPES
 from ..training import Stage, run
 from ..training.estimate import estimate
 from ..training.processes import processes
 
+IMAGE_SHARE = 0.25  # of the samples, of joint training
 
 def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[str]]:
     """The command of a recipe whose own parameters (--size, --network, ...) are taken out of the arguments.
@@ -44,13 +47,17 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
         stage: Annotated[Stage, tyro.conf.arg(name="")] = default,
         *,
         data: str | None = None,
+        images: str | None = None,
+        image_share: float = IMAGE_SHARE,
         out: str = f"runs/{name}",
         resume: bool = False,
         dry_run: bool = False,
         json: bool = False,
     ) -> int:
+        if data is None and images is not None:
+            raise UserError("--images are learnt from beside videos: name these with --data")
         if data is not None:
-            stage = _fed(stage, data)
+            stage = _fed(stage, data, images, image_share)
         if dry_run:
             made = estimate(stage)
             print(_json.dumps({"stage": to_json(stage), "estimate": made.to_json()}, indent=2) if json else made.table())
@@ -70,7 +77,11 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
 
     Args:
         stage: what is built, what it learns from, how the loop runs.
-        data: a dataset folder to learn from in place of the recipe's simulated clips: shards, videos + txt, or metadata.csv/jsonl.
+        data: a dataset folder to learn from in place of the recipe's simulated clips: shards, videos + txt, metadata.csv/jsonl,
+            recordings with poses.csv, or nuScenes' layout.
+        images: a folder of pictures with captions (or of videos, whose frames are taken) to learn from beside the data; independent
+            pictures then stand in for the frames of a clip.
+        image_share: how many of the samples are pictures.
         out: folder of the run: stage.json, log.jsonl, checkpoints, dreams, and the trained model.
         resume: go on with the run that is in the folder.
         dry_run: say what would be built, its memory and time, and stop.
@@ -84,14 +95,30 @@ def _parameters(recipe: Callable[..., Stage]) -> str:
     return ", ".join(f"{flag} {' '.join(v) if isinstance(v, tuple) else v}" for flag, v in values.items())
 
 
-def _fed(stage: Stage, folder: str) -> Stage:
-    """The stage learning from a folder, cut and resized as its model wants; `probes` of its clips are held out."""
+def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IMAGE_SHARE) -> Stage:
+    """The stage learning from a folder, cut and resized as its model wants, with the words and actions that its conditions read;
+    `probes` of its clips are held out. Pictures of `images` make up `share` of what it learns from."""
     b, found = stage.blueprint, open_dataset(folder, fields=("rgb",))
     if isinstance(found, PublishedFile):  # whose videos play at any rate: the time between their frames counts
         found = replace(found, fps=b.fps * b.dt / found.dt)
-    clips = Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps)
-    learnt, held_out = split(clips, stage.probes)
-    return replace(stage, data=learnt, held_out=held_out)
+    if isinstance(found, NuScenes):
+        found = replace(found, num_frames=math.ceil(b.num_frames * found.fps / b.fps), short_side=b.size)
+    learnt, held_out = split(Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps), stage.probes)
+    if images is None:
+        return replace(stage, data=_told(stage, learnt), held_out=_told(stage, held_out))
+    if not 0 < share < 1:
+        raise UserError(f"--image-share must lie in (0, 1), got {share:g}")
+    stills = Stills(open_dataset(images), num_frames=b.num_frames, size=b.size, fps=b.fps, dt=b.dt)
+    joint = Mixture((stills, learnt), weights=(share, 1 - share), seed=stage.train.seed, length=len(learnt))
+    return replace(stage, data=Prompted(joint), held_out=Prompted(held_out))
+
+
+def _told(stage: Stage, clips: Dataset) -> Dataset:
+    """Clips with nothing but what words and actions are read from, so that those that lack them fit beside those that do not;
+    as they are where a condition reads the bodies, or none reads anything but frames."""
+    conditions = stage.blueprint.conditions
+    bodies = any(c.name == "state" or getattr(c, "describe", "") == "state" for c in conditions)
+    return Prompted(clips) if not bodies and any(c.name in ("text", "actions", "images") for c in conditions) else clips
 
 
 VERBS: dict[str, Callable[..., Any]] = {name: _command(name, recipe, getattr(recipe, name)()) for name, recipe in RECIPES.items()}

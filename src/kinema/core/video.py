@@ -222,14 +222,49 @@ def fit(clip: Clip, size: int, fps: float | None = None) -> Clip:
     top, left = (height - side) // 2, (width - side) // 2
     rgb = rgb[..., top : top + side, left : left + side]
     if fps is not None and fps != clip.fps:
-        count = max(1, round(clip.num_frames * fps / clip.fps))
-        at = ((torch.arange(count) * clip.fps / fps) + 0.5).long().clamp(max=clip.num_frames - 1)
-        rgb = rgb[at]
+        rgb = rgb[nearest_frames(clip.num_frames, clip.fps, fps)]
     if side != size:
         mode = {"mode": "area"} if side > size else {"mode": "bilinear", "align_corners": False}
         rgb = as_uint8(functional.interpolate(as_float(rgb), (size, size), **mode))
     fps = clip.fps if fps is None else fps
     return clip.only("rgb", "text").replace(rgb=rgb, fps=fps, dt=clip.dt * clip.fps / fps)
+
+
+def nearest_frames(count: int, fps: float, new_fps: float) -> Tensor:
+    """Of `count` frames at `fps`, the places of those that are nearest to the times k / `new_fps`."""
+    most = max(1, round(count * new_fps / fps))
+    return ((torch.arange(most) * fps / new_fps) + 0.5).long().clamp(max=count - 1)
+
+
+class Reel:
+    """A video file read frame by frame, for what does not fit into memory: `fps`, `num_frames` (at even times, as `read_video`),
+    `size` (height, width) in px.
+
+    Raises UserError naming the file as `read_video` does.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with _open(self.path) as file, _sentences(str(path)), _container(file, str(path)) as container:
+            self._timing = _timing(container, str(path), None)
+            codec = container.streams.video[0].codec_context
+            self.size = (int(codec.height), int(codec.width))  # as stored: before phones' rotation
+        self.fps, self.num_frames = self._timing.fps, len(self._timing.pick)
+
+    def frames(self, short_side: int | None = None) -> Iterator[Tensor]:
+        """Every frame [3,h,w] uint8 in order, shrunk (area average) to a shorter side of `short_side` px where it is larger."""
+        pick, at, to_rgb = self._timing.pick, 0, VideoReformatter()
+        with _open(self.path) as file, _sentences(str(self.path)), _container(file, str(self.path)) as container:
+            for i, frame in enumerate(container.decode(video=0)):
+                if at < len(pick) and pick[at] == i:
+                    if frame.is_corrupt:
+                        raise UserError(f"{self.path}: frame {i} is damaged")
+                    pixels = _pixels(frame, to_rgb, short_side)
+                    while at < len(pick) and pick[at] == i:
+                        at += 1
+                        yield pixels
+        if at < len(pick):
+            raise UserError(f"{self.path}: the video is damaged or cut short: frame {pick[at]} cannot be decoded")
 
 
 def _saved(path: Path) -> Clip:
@@ -390,11 +425,14 @@ def _decode(container: Any, name: str, pick: list[int]) -> Tensor:
     return torch.stack([frames[i] for i in pick]).contiguous()
 
 
-def _pixels(frame: Any, to_rgb: Any) -> Tensor:
+def _pixels(frame: Any, to_rgb: Any, short_side: int | None = None) -> Tensor:
+    turns, short = round(frame.rotation / 90) % 4, min(frame.width, frame.height)
+    if short_side is not None and short_side < short:
+        width, height = (max(1, round(side * short_side / short)) for side in (frame.width, frame.height))
+        frame = to_rgb.reformat(frame, width=width, height=height, format="rgb24", interpolation="AREA")
     if frame.format.name != "gbrp":  # which H.264 RGB already is: half of the time to read a small clip went here
         frame = to_rgb.reformat(frame, format="rgb24")
     rgb = torch.from_numpy(frame.to_ndarray()).permute(2, 0, 1)
-    turns = round(frame.rotation / 90) % 4
     return torch.rot90(rgb, turns, (1, 2)) if turns else rgb
 
 

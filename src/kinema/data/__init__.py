@@ -1,15 +1,19 @@
 """Where Clips come from: simulated on the fly, dataset folders, folders of videos; and how dataset folders are made and checked."""
 
-from .dataset import Dataset, Fitted, Mixture, Only, Prompted, Simulated, Subset, split
+from .dataset import Dataset, Mixture, Only, Prompted, Simulated, Subset, split
 from .export import to_phyworld
 from .file import PublishedFile
+from .fitted import Fitted
 from .folder import Shards, Videos, open_dataset
 from .generate import Job, generate
+from .nuscenes import NuScenes
 from .phyre import PhyreFile
 from .phyworld import PhyWorldFile
+from .recorded import Recorded
+from .stills import Stills
 
 __all__ = [
-    "Dataset", "Fitted", "Job", "Mixture", "Only", "PhyWorldFile", "PhyreFile", "Prompted", "PublishedFile", "Shards", "Simulated",
-    "Subset", "Videos",
+    "Dataset", "Fitted", "Job", "Mixture", "NuScenes", "Only", "PhyWorldFile", "PhyreFile", "Prompted", "PublishedFile", "Recorded",
+    "Shards", "Simulated", "Stills", "Subset", "Videos",
     "generate", "open_dataset", "split", "to_phyworld",
 ]  # fmt: skip

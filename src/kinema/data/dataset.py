@@ -14,7 +14,6 @@ from ..core.clip import Clip
 from ..core.config import part
 from ..core.errors import UserError
 from ..core.rng import stream
-from ..core.video import fit
 from ..simulators import World, make
 
 
@@ -176,37 +175,6 @@ class Subset(Dataset):
 
     def read(self, index: int) -> Clip:
         return self.dataset[self.indices[index]]
-
-
-@part
-class Fitted(Dataset):
-    """The clips of a dataset as a model takes them: the central square at `size` px and `num_frames` frames at `fps`.
-
-    The frames are a window whose place depends on (seed, index) alone, the first ones if `anywhere` is off. A clip that
-    already fits is handed on with all its fields, another keeps rgb and text. Raises UserError where a clip is too short.
-    """
-
-    dataset: Dataset = field(kw_only=False)
-    size: int
-    num_frames: int
-    fps: float
-    seed: int = 0
-    anywhere: bool = True
-
-    @property
-    def length(self) -> int | None:
-        return self.dataset.length
-
-    def read(self, index: int) -> Clip:
-        clip = self.dataset[index]
-        if clip.size != (self.size, self.size) or clip.fps != self.fps:
-            clip = fit(clip, self.size, self.fps)
-        spare = clip.num_frames - self.num_frames
-        if spare < 0:
-            where = clip.meta.get("file", f"clip {index}")
-            raise UserError(f"{where}: has {clip.num_frames} frames at {self.fps:g} fps, {self.num_frames} were expected")
-        start = int(stream("window", self.seed, index).integers(spare + 1)) if self.anywhere else 0
-        return clip.frames(start, start + self.num_frames) if spare else clip
 
 
 def split(dataset: Dataset, held_out: int | float, seed: int = 0) -> tuple[Subset, Subset]:

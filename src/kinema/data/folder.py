@@ -24,8 +24,10 @@ from ..simulators import World, rebuild
 from .card import read_card
 from .dataset import Dataset
 from .hdf5 import PHYRE, SUFFIXES, index_of
+from .nuscenes import NuScenes
 from .phyre import PhyreFile
 from .phyworld import PhyWorldFile
+from .recorded import Recorded, tables_in
 from .shards import BODIES, NOTE, STATES, TRUTH, VIDEO, clip_of, key_of
 
 FILE_COLUMNS = ("file_name", "video", "video_path", "video_file", "path", "file", "media_path")
@@ -36,8 +38,8 @@ def open_dataset(
     path: str | os.PathLike[str], fields: Iterable[str] | None = None, *, dt: float | None = None, fps: float | None = None
 ) -> Dataset:
     """The dataset at `path`, recognised by what lies there: kinema's shards; metadata.jsonl or metadata.csv; prompts.txt
-    with videos.txt; videos, each with a .txt of its name or none (also in folders below); one of PhyWorld's .hdf5 files;
-    or one video file.
+    with videos.txt; videos, each with a .txt of its name or none (also in folders below); recordings with poses (poses.csv) or in
+    nuScenes' layout (v1.0-*/scene.json); one of PhyWorld's .hdf5 files; or one video file.
 
     `fields` names the fields wanted of shards: dense truth that is not stored is rendered, None gives all of it,
     ("rgb",) is fastest. `dt` is the physical time in s between the frames of plain videos, 1/fps unless a row or the file
@@ -52,11 +54,23 @@ def open_dataset(
         shards = Shards(str(place), fields=None if fields is None else tuple(fields))
         shards.check()
         return shards
+    if any(place.glob("v1.0-*/scene.json")):
+        return _timed(NuScenes(str(place)), dt, fps)
+    if place.is_dir() and not (place / "metadata.jsonl").exists() and tables_in(place):
+        return _timed(Recorded(str(place)), dt, fps)
     if place.suffix.lower() in SUFFIXES:
         return _published(str(place), None if fields is None else tuple(fields), dt, fps)
     videos = Videos(str(place), dt=dt, fps=fps)
     _ = videos.rows  # a folder that cannot be read says so now
     return videos
+
+
+def _timed(found: Dataset, dt: float | None, fps: float | None) -> Dataset:
+    """Recordings whose motion is known state their own times; what cannot be read says so now."""
+    if dt is not None or fps is not None:
+        raise UserError(f"{found.path}: these recordings state their own times")  # type: ignore[attr-defined]
+    _ = found.length
+    return found
 
 
 def _published(path: str, fields: tuple[str, ...] | None, dt: float | None, fps: float | None) -> Dataset:

@@ -24,16 +24,21 @@ def actions(scene: Scene, run: Run) -> Floats | None:
     if scene.ego is None:
         return None
     n = scene.index(scene.ego)
-    ahead = heading(run.rotation[:, n])
+    eye = run.position[:, n] + _offset(scene, run.rotation[:, n])
+    return driven(run.times, run.position[:, n], heading(run.rotation[:, n]), eye)
+
+
+def driven(times: Floats, position: Floats, ahead: Floats, eye: Floats) -> Floats:
+    """The columns of `actions` [t,4] of anything that drives: times [t] s, positions and those of its camera [t,2 or 3] m, and
+    headings [t] rad."""
     turn = wrapped(np.diff(ahead))
-    step = np.diff(run.position[:, n, :2], axis=0)
+    step = np.diff(position[:, :2], axis=0)
     middle = ahead[:-1] + turn / 2
     chord = step[:, 0] * np.cos(middle) + step[:, 1] * np.sin(middle)
     # An arc of length s that turns by a has the chord s sin(a/2) / (a/2).
-    gaps = np.diff(run.times)
+    gaps = np.diff(times)
     speed, rate = chord / np.sinc(turn / (2 * np.pi)) / gaps, turn / gaps
-    eye = (run.position[:, n] + _offset(scene, run.rotation[:, n]))[:, :2]
-    moved = np.diff(eye, axis=0)
+    moved = np.diff(eye[:, :2], axis=0)
     forward = moved[:, 0] * np.cos(ahead[:-1]) + moved[:, 1] * np.sin(ahead[:-1])
     rows = np.stack([speed, rate, forward, turn], 1)
     return np.concatenate([rows, rows[-1:]])
