@@ -16,7 +16,7 @@ from ..core.path import Predict
 from .denoise import Encoded
 from .times import UniformTimes
 
-_ASPECT = 2.0  # a region is at most so much wider than high, or higher than wide
+_ASPECT = 3.0  # a region of a square frame is at most so much wider than high, or higher than wide
 
 
 @part
