@@ -42,7 +42,8 @@ class STPT:
     "alternating" from layer to layer; 1 is full attention. `dense` convolves all channels with all, in place of depthwise and
     then pointwise. `pictures`: where the frames of a clip are independent pictures, a token sees its own frame ("frames"), or only
     itself ("diagonal", W.A.L.T. to the letter). `tied` reads the logits off the table of the input's embeddings. `qk_norm`
-    normalises queries and keys; `checkpoint` recomputes activations in the backward pass.
+    normalises queries and keys (layer norm: on a CPU it costs a third of RMS norm); `checkpoint` recomputes activations in the
+    backward pass.
 
     Conditions enter as tokens (text), a vector per frame (actions), a vector, channels (known tokens, which already stand in x)
     and images; others are refused when the network is built.
@@ -179,7 +180,7 @@ class Layer(nn.Module):
         self.heads, self.qk_norm, self.windows = config.heads, config.qk_norm, Windows(config.stride, strided)
         self.convolution = Convolution(d, config.dense)
         self.qkv, self.proj = nn.Linear(d, 3 * d), nn.Linear(d, d)
-        self.cross = Cross(d, config.heads, config.qk_norm) if prompted else None
+        self.cross = Cross(d, config.heads, config.qk_norm, F.layer_norm) if prompted else None
         self.mlp = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), nn.Linear(4 * d, d))
         for linear in (m for piece in (self.qkv, self.proj, self.cross, self.mlp) if piece for m in piece.modules()):
             if isinstance(linear, nn.Linear):
@@ -201,7 +202,7 @@ class Layer(nn.Module):
         _, t, h, w, d = x.shape
         q, k, v = self.windows.split(self.qkv(x).unflatten(-1, (3, self.heads, d // self.heads)))
         if self.qk_norm:
-            q, k = (F.rms_norm(m, m.shape[-1:]).to(v.dtype) for m in (q, k))
+            q, k = _normal(q), _normal(k)
         out: Tensor = self.proj(self.windows.join(attention(q, k, v, mask), (t, h, w)))
         return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -114,11 +114,11 @@ class Tokens(nn.Module):
 
 
 class Cross(nn.Module):
-    """Attention of the video's tokens to other tokens; its output starts at zero."""
+    """Attention of the video's tokens to other tokens; its output starts at zero. `normal` is how `qk_norm` normalises."""
 
-    def __init__(self, dim: int, heads: int, qk_norm: bool) -> None:
+    def __init__(self, dim: int, heads: int, qk_norm: bool, normal: Callable[[Tensor, list[int]], Tensor] = F.rms_norm) -> None:
         super().__init__()
-        self.heads, self.qk_norm = heads, qk_norm
+        self.heads, self.qk_norm, self.normal = heads, qk_norm, normal
         self.q = nn.Linear(dim, dim)
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
@@ -129,7 +129,7 @@ class Cross(nn.Module):
         q = self.q(F.layer_norm(x, x.shape[-1:])).reshape(b, n, self.heads, -1).transpose(1, 2)
         k, v = self.kv(memory).reshape(b, memory.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         if self.qk_norm:
-            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+            q, k = self.normal(q, list(q.shape[-1:])), self.normal(k, list(k.shape[-1:]))
         mixed = attention(q, k.to(q.dtype), v, mask).transpose(1, 2).reshape(b, n, d)
         return self.proj(mixed)
 
