@@ -16,22 +16,25 @@ class Guard:
     """Remembers recent losses and the steps whose batches were refused."""
 
     factor: float
-    recent: dict[str, list[float]] = field(default_factory=dict)  # by the group of parameters that the loss moves
+    recent: list[float] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
 
     def verdict(self, loss: float, norm: float, group: str = "model") -> str | None:
-        """Why this step must not be taken, or None. `norm` is the gradient's before clipping."""
+        """Why this step must not be taken, or None. `norm` is the gradient's before clipping.
+
+        Of other groups than the model's the loss need only be finite: an adversary's jumps whenever the model gains on it.
+        """
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         if not math.isfinite(norm):
             return f"the gradient's norm is {norm}"
-        recent = self.recent.get(group, [])
-        if len(recent) >= SETTLED:
-            median = statistics.median(recent)
+        if group == "model" and len(self.recent) >= SETTLED:
+            median = statistics.median(self.recent)
             if 0 < self.factor * median < loss:
                 return f"the loss {loss:.4g} is more than {self.factor:g} times the recent median {median:.4g}"
         return None
 
     def accept(self, loss: float, group: str = "model") -> None:
         """Remember the loss of a step that was taken."""
-        self.recent[group] = [*self.recent.get(group, [])[-(WINDOW - 1) :], loss]
+        if group == "model":
+            self.recent = [*self.recent[-(WINDOW - 1) :], loss]
