@@ -6,6 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -117,12 +118,10 @@ class Actions:
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """What the latents that begin with frame `start` are told [b,t',2]; past its end, the last row again."""
         known = value.data.shape[1]
-        rows = []
-        for k in range(shape[0]):
-            first, stop = (codec.frames_of(k) if k else 0), codec.frames_of(k + 1)
-            into = [min(start + max(frame - 1, 0), known - 1) for frame in range(first, stop)]
-            rows.append(value.data[:, into].mean(1))
-        return Value(torch.stack(rows, 1), value.present)
+        into = [min(start + max(frame - 1, 0), known - 1) for frame in range(codec.frames_of(shape[0]))]
+        ends = [0, *(codec.frames_of(k + 1) for k in range(shape[0]))]
+        rows = value.data[:, into]
+        return Value(torch.stack([rows[:, first:stop].mean(1) for first, stop in pairwise(ends)], 1), value.present)
 
     def _of_clip(self, clip: Clip, device: torch.device | str) -> Value:
         """Of a batch [b,T,2]: zeros where a clip's actions are missing."""

@@ -66,28 +66,27 @@ class Text:
         """The words of every clip of a batch [b,s,width]; [b,t,s,width] where a clip is of independent pictures, each of which has
         its own (`meta["captions"]`). Raises UserError where a clip has no text, or no bodies to describe."""
         device = latents.data.device if latents is not None else clip.rgb.device
-        captions = [meta.get("captions") for meta in clip.meta.get("clips", ())]
-        if self.describe == "state" or not any(captions):
-            return self._value(self._of_clip(clip), device)
-        for own in captions:
-            if own and len(own) != shape[0]:
-                raise UserError(f"text: {len(own)} captions go with {shape[0]} latent frames: one for each picture was expected")
-        texts = list(clip.text) if clip.has("text") else [""] * len(captions)
-        return self._by_frame([tuple(own) if own else (text,) * shape[0] for own, text in zip(captions, texts, strict=True)], device)
+        value = self._of_batch(clip, device)
+        if value.data.ndim == 4 and value.data.shape[1] != shape[0]:
+            raise UserError(f"text: {value.data.shape[1]} captions go with {shape[0]} latent frames: one for each picture was expected")
+        return value
 
     def take(self, given: Any, count: int, device: torch.device | str) -> Value:
         """The words a user gives: a text for all clips, a list of one per clip, or a Clip (or batch), which is read."""
         if isinstance(given, Clip):
-            texts = self._of_clip(given if given.batched else Clip.stack([given]))
+            value = self._of_batch(given if given.batched else Clip.stack([given]), device)
         else:
             texts = [given] if isinstance(given, str) else given
             if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
                 raise UserError(f"text: a text, or a list of one per clip, was expected, got {given!r}")
             if not any(text.strip() for text in texts):
                 raise UserError("text: an empty text was given: leave it out, or say what happens")
-        if len(texts) not in (1, count):
-            raise UserError(f"text: {len(texts)} texts were given for {count} clips: one for all, or one for each")
-        return self._value(list(texts) * (count // len(texts)), device)
+            value = self._value(texts, device)
+        if len(value.data) not in (1, count):
+            raise UserError(f"text: {len(value.data)} texts were given for {count} clips: one for all, or one for each")
+        assert value.mask is not None
+        data, mask = (x.expand(count, *x.shape[1:]) for x in (value.data, value.mask))
+        return Value(data, value.present.expand(count), mask)
 
     def count(self, given: Any) -> int:
         """How many texts were given, 0 for one that holds for all."""
@@ -110,12 +109,23 @@ class Text:
         first = clip.only("bodies").frames(0, 1).map(lambda x: x.cpu())
         return [describe(one.bodies) for one in first]
 
-    def _by_frame(self, texts: Sequence[Sequence[str]], device: torch.device | str) -> Value:
-        """Of texts for every frame of every clip: an empty one is masked, and a clip without any absent."""
-        value, shape = self._value([text for clip in texts for text in clip], device), (len(texts), len(texts[0]))
-        data, present = value.data.unflatten(0, shape), value.present.unflatten(0, shape)
+    def _of_batch(self, clip: Clip, device: torch.device | str) -> Value:
+        captions = [meta.get("captions") for meta in clip.meta.get("clips", ())]
+        if self.describe == "state" or not any(captions):
+            return self._value(self._of_clip(clip), device)
+        texts = list(clip.text) if clip.has("text") else [""] * len(captions)
+        return self._of_pictures([own or text for own, text in zip(captions, texts, strict=True)], device)
+
+    def _of_pictures(self, said: Sequence[str | Sequence[str]], device: torch.device | str) -> Value:
+        """Of a text, or one for every frame, of each clip: an empty one is masked, a clip without any absent."""
+        lengths = {len(own) for own in said if not isinstance(own, str)}
+        if len(lengths) > 1:
+            raise UserError(f"text: clips of a batch differ in how many captions they have: {', '.join(map(str, sorted(lengths)))}")
+        frames = lengths.pop()
+        value = self._value([text for own in said for text in ((own,) * frames if isinstance(own, str) else own)], device)
         assert value.mask is not None
-        return Value(data, present.any(1), value.mask.unflatten(0, shape) & present[..., None, None])
+        data, mask, present = (x.reshape(len(said), frames, *x.shape[1:]) for x in (value.data, value.mask, value.present))
+        return Value(data, present.any(1), mask & present[..., None, None])
 
     def _value(self, texts: Sequence[str], device: torch.device | str) -> Value:
         tokens = [_encoded(self.encoder, text, device) for text in texts]
