@@ -1,11 +1,11 @@
-"""Laws of what a transformer is told beside the frames: a vector in every layer, tokens by cross-attention."""
+"""Laws of what a transformer is told beside the frames: vectors in every layer, of clips or of frames, and tokens by cross-attention."""
 
 from itertools import pairwise
 
 import pytest
 import torch
 
-from kinema.conditions import Frames, State, Text
+from kinema.conditions import Actions, Frames, Images, State, Text
 from kinema.core import Linear
 from kinema.core.config import part
 from kinema.core.contracts import Context, Latents, Space, Value
@@ -30,9 +30,10 @@ class Letters:
         return torch.nn.functional.one_hot(codes, 26).float().to(device)
 
 
-STATE, TEXT = State(2), Text(Letters())
-ALL = (Frames(1), STATE, TEXT)
-KINDS = pytest.mark.parametrize("condition", [STATE, TEXT], ids=lambda c: c.name)
+STATE, TEXT, ACTIONS = State(2), Text(Letters()), Actions()
+ALL = (Frames(1), STATE, TEXT, ACTIONS)
+KINDS = pytest.mark.parametrize("condition", [STATE, TEXT, ACTIONS], ids=lambda c: c.name)
+NEW = ("vectors", "frames", "tokens")  # what a network has for them
 
 
 def network(conditions=ALL, seed=0, stir=0.2, **fields):
@@ -60,12 +61,14 @@ def told(name, seed=3, b=B, lengths=(5, 2, 3)):
     present = torch.ones(b, dtype=torch.bool)
     if name == "state":
         return Value(drawn(b, STATE.width, seed=seed), present)
+    if name == "actions":
+        return Value(drawn(b, T, ACTIONS.width, seed=seed), present)
     mask = torch.arange(S)[None] < torch.tensor(lengths[:b])[:, None]
     return Value(drawn(b, S, TEXT.width, seed=seed), present, mask[..., None])
 
 
 def everything():
-    return {name: told(name) for name in ("state", "text")}
+    return {name: told(name) for name in ("state", "text", "actions")}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -74,10 +77,11 @@ def test_what_the_new_layers_cost(name, qk_norm):
     """Counted by hand: an MLP and a map per layer; a projection, an empty token and q, k, v, out per layer."""
     layers, d, _ = SIZES[name]
     with torch.device("meta"):
-        told = ((Frames(1),), (Frames(1), STATE), (Frames(1), TEXT))
-        plain, state, text = (DiT.size(name, qk_norm=qk_norm).build(Space((1, 16, 8, 8)), c) for c in told)
+        told = ((Frames(1),), (Frames(1), STATE), (Frames(1), TEXT), (Frames(1), ACTIONS))
+        plain, state, text, actions = (DiT.size(name, qk_norm=qk_norm).build(Space((1, 16, 8, 8)), c) for c in told)
     count = lambda made: sum(p.numel() for p in made.parameters())  # noqa: E731
     assert count(state) - count(plain) == (12 + 1) * d + (layers + 1) * (d * d + d)
+    assert count(actions) - count(plain) == (2 + 1) * d + (layers + 1) * (d * d + d)
     assert count(text) - count(plain) == (26 + 1) * d + d + layers * 4 * (d * d + d)
 
 
@@ -86,7 +90,7 @@ def test_a_network_of_frames_alone_is_what_it_was():
     plain, rich = network((Frames(1),), stir=0), network(stir=0)
     known = rich.state_dict()
     assert all(torch.equal(value, known[key]) for key, value in plain.state_dict().items())
-    assert {key.split(".")[0] for key in known.keys() - plain.state_dict().keys()} == {"vectors", "tokens"}
+    assert {key.split(".")[0] for key in known.keys() - plain.state_dict().keys()} == set(NEW)
     assert {key.split(".")[0] for key in plain.state_dict()} == {"embed", "time", "modulation", "blocks", "head"}
 
 
@@ -101,7 +105,7 @@ def test_it_starts_as_if_there_were_no_condition(condition):
         assert torch.equal(rich(x(), TAU, {condition.name: value}).output, without)
     # And it can leave that start: the layers that begin at zero have gradients.
     rich(x(), TAU, {condition.name: told(condition.name)}).output.square().mean().backward()
-    last = [p.grad for key, p in rich.named_parameters() if key.startswith(("vectors", "tokens")) and p.ndim == 2 and not p.any()]
+    last = [p.grad for key, p in rich.named_parameters() if key.startswith(NEW) and p.ndim == 2 and not p.any()]
     assert len(last) == 3  # one per layer
     assert all(gradient.any() for gradient in last)
 
@@ -109,7 +113,7 @@ def test_it_starts_as_if_there_were_no_condition(condition):
 @KINDS
 def test_every_layer_is_told(condition):
     made, value = network((condition,), layers=4), told(condition.name)
-    kind = made.vectors if condition.enters == "vector" else made.tokens
+    kind = {"vector": made.vectors, "frames": made.frames, "tokens": made.tokens}[condition.enters]
     outputs = [made(x(), TAU, {condition.name: value}).output]
     for layer in kind[condition.name].layers:
         with torch.no_grad():
@@ -119,6 +123,23 @@ def test_every_layer_is_told(condition):
     assert all(not torch.allclose(a, b, atol=1e-3) for a, b in pairwise(outputs))
     other = told(condition.name, seed=8)
     torch.testing.assert_close(made(x(), TAU, {condition.name: other}).output, outputs[-1])  # no layer listens any more
+
+
+def test_the_action_of_a_frame_is_added_to_its_tokens():
+    """With a map of the last layer that is no zero, and no attention: nothing but that frame changes."""
+    made, value = network((ACTIONS,), layers=1), told("actions")
+    with torch.no_grad():
+        made.blocks[0].proj.weight.zero_()
+    other = value.data.clone()
+    other[1, 2] += 1
+    a, b = (made(x(), TAU, {"actions": Value(data, value.present)}).output for data in (value.data, other))
+    changed = (a - b).abs().flatten(2).amax(-1) > 1e-6
+    assert changed.nonzero().tolist() == [[1, 2]]
+    # A frame without an action of its own is as if there were none, whatever stands there.
+    here = torch.tensor([True, False, True])[None, :, None].expand(B, T, 1)
+    some = made(x(), TAU, {"actions": Value(torch.where(here, value.data, torch.nan), value.present, here)}).output
+    torch.testing.assert_close(some[:, 1], made(x(), TAU, {}).output[:, 1])
+    torch.testing.assert_close(some[:, [0, 2]], a[:, [0, 2]])
 
 
 @KINDS
@@ -133,7 +154,7 @@ def test_dropped_is_absent_is_not_given(condition):
     torch.testing.assert_close(mixed[kept], full[kept], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(mixed[~kept], without[~kept], rtol=1e-5, atol=1e-5)
     noise = Value(value.data * torch.inf, value.present, value.mask).absent()
-    if name == "text":  # what stands under an absent text does not matter, whatever it is
+    if name != "state":  # what stands under an absent text or action does not matter, whatever it is
         torch.testing.assert_close(made(x(), TAU, {name: noise}).output, without, rtol=1e-5, atol=1e-5)
 
 
@@ -200,7 +221,7 @@ def test_recomputed_activations_change_nothing():
         assert (a.grad is None) == (b.grad is None), key
         if a.grad is not None:
             torch.testing.assert_close(a.grad, b.grad, rtol=1e-5, atol=1e-6)
-    assert sum(p.grad is not None for key, p in lean.named_parameters() if key.startswith(("vectors", "tokens"))) > 20
+    assert sum(p.grad is not None for key, p in lean.named_parameters() if key.startswith(NEW)) > 20
 
 
 def test_clips_of_a_batch_do_not_meet():
@@ -225,11 +246,16 @@ def test_what_does_not_fit_is_refused():
     refused = {
         r"'state' must be vectors \[b, 12\], got \[3, 11\]": {"state": Value(torch.zeros(3, 11), told("state").present)},
         r"'text' must be tokens \[b, s, 26\], got \[3, 5, 20\]": {"text": Value(torch.zeros(3, 5, 20), told("state").present)},
-        r"takes the conditions frames, state, text; 'action' is not one": {"action": told("state")},
+        r"takes the conditions frames, state, text, actions; 'words' is not one": {"words": told("state")},
     }
     for sentence, conditions in refused.items():
         with pytest.raises(UserError, match=sentence):
             made(x(), TAU, conditions)
+    sentence = r"'actions' must be one vector per frame of the latents, \[3, 3, 2\], got \[3, 4, 2\]"
+    with pytest.raises(UserError, match=sentence):
+        made(x(), TAU, {"actions": Value(torch.zeros(3, 4, 2), told("state").present)})
+    with pytest.raises(UserError, match="'images' enters as images"):
+        network((Images(),))
     with pytest.raises(UserError, match="two conditions named 'state'"):
         network((STATE, State(1)))
 
@@ -244,10 +270,13 @@ def test_what_does_not_fit_is_refused():
 def test_it_learns_to_listen(condition):
     """From pure noise, where only the condition knows the sign of the data: told, it is right; wrongly told, wrong; untold, it
     says the mean."""
+
     def batch(step, b=16):
         sign = torch.randint(0, 2, (b,), generator=torch_stream("signs", step)) * 2 - 1
         if condition.enters == "vector":
             value = condition.take([[[5.0 + 2 * int(s), 5, 0, 0, 1]] for s in sign], b, "cpu")
+        elif condition.enters == "frames":
+            value = Value(sign.float()[:, None, None].expand(b, 1, 2), torch.ones(b, dtype=torch.bool))
         else:
             value = condition.take(["it is left" if s < 0 else "it is right" for s in sign], b, "cpu")
         return sign.float().reshape(-1, 1, 1, 1, 1).expand(-1, 1, C, 2, 2), value
