@@ -153,7 +153,7 @@ class Actions:
         except (TypeError, ValueError, RuntimeError):
             rows = torch.empty(0)
         if rows.ndim != 2 or not len(rows) or rows.shape[1] not in (2, 4):
-            said = f"a table {list(rows.shape)}" if rows.numel() else f"{given!r}"[:80]
+            said = f"a table {list(rows.shape)}" if rows.ndim and rows.numel() else f"{given!r}"[:80]
             expected = f"rows of 2 numbers ({UNITS[self.kind]}), or of 4 as clips have them, one per frame"
             raise UserError(f"actions: {expected}, or a preset ({', '.join(PRESETS)}) were expected, got {said}")
         rows = rows if rows.shape[1] == 2 else rows[:, FIRST[self.kind] : FIRST[self.kind] + 2]
