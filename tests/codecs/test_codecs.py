@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinema.codecs import CODECS, VAE, Pixels
+from kinema.codecs import CODECS, FSQ, VAE, VQ, EMACodebook, Pixels
 from kinema.codecs.blocks import Chain, DoubleTime, HalveTime, Shuffle, Unshuffle
 from kinema.core import Clip
 from kinema.core.config import from_json, to_json
@@ -17,7 +17,18 @@ SMALL = {
     **{f"vae-{len(widths)}-levels": VAE(time_stride=2, channels=3, widths=widths, blocks=2) for widths in ((8,), (8, 8, 8), (8, 8, 8, 8))},
     "pixels-1": Pixels(),
     "pixels-4": Pixels(patch=4),
+    **{f"vq-{stride}": VQ(stride=stride, codes=20, dim=6, widths=(8, 12)) for stride in (4, 8, 16)},
+    "vq-1-level": VQ(stride=4, codes=2, dim=3, widths=(8,), blocks=2),
+    "vq-all-levels": VQ(stride=8, codes=9, dim=3, widths=(4, 4, 8, 8)),
+    "vq-directions": VQ(stride=4, codes=20, dim=6, widths=(8,), quantiser=EMACodebook(normalise=True)),
+    "vq-grid": VQ(stride=8, codes=60, widths=(8, 12), quantiser=FSQ((4, 3, 5))),
 }
+
+
+def drawn(codec, shape):
+    """Latents of the codec's kind, without a clip behind them."""
+    rng = torch_stream("codec test", "latents")
+    return torch.randint(codec.codes, shape, generator=rng) if codec.codes else torch.randn(shape, generator=rng)
 
 
 def clip(frames, size=16, batch=2, seed=0):
@@ -40,8 +51,12 @@ def test_shapes(codec):
     latents = codec.encode(clip(frames))
     assert latents.data.shape == (2, *codec.latent_shape(frames, 16, 16))
     assert codec.latent_frames(frames) == 3
-    assert latents.kind == "continuous"
-    assert torch.equal(latents.group("rgb"), latents.data)
+    assert latents.kind == ("tokens" if codec.codes else "continuous")
+    if codec.codes:
+        assert latents.data.dtype == torch.int64
+        assert 0 <= latents.data.min() <= latents.data.max() < codec.codes
+    else:
+        assert torch.equal(latents.group("rgb"), latents.data)
     dream = codec.decode(latents, fps=8.0, dt=0.25)
     assert dream.rgb.shape == (2, frames, 3, 16, 16)
     assert (dream.fps, dream.dt, dream.batched) == (8.0, 0.25, True)
@@ -67,11 +82,12 @@ def test_a_prefix_is_encoded_as_the_prefix_of_the_whole(codec):
 
 
 def test_no_frame_is_decoded_from_a_later_latent(codec):
-    latents = torch.randn(1, *codec.latent_shape(codec.frames_of(4), 16, 16))
+    latents = drawn(codec, (1, *codec.latent_shape(codec.frames_of(4), 16, 16)))
     whole = codec.decode(Latents(latents), fps=10.0, dt=0.1).rgb
     for known in (1, 2, 3):
         changed = latents.clone()
         changed[:, known:] += 1
+        changed = changed % codec.codes if codec.codes else changed
         frames = codec.frames_of(known)
         again = codec.decode(Latents(changed), fps=10.0, dt=0.1).rgb
         assert torch.equal(again[:, :frames], whole[:, :frames])
@@ -84,10 +100,31 @@ def test_clips_of_a_batch_do_not_meet(codec):
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
+def test_a_reconstruction_is_what_decoding_gives_back(codec):
+    batch = clip(codec.frames_of(2))
+    back = codec.decode(codec.encode(batch), fps=10.0, dt=0.1).rgb
+    torch.testing.assert_close(codec.reconstruct(batch.rgb), back, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [-1, "codes", 0.5])
+def test_what_is_no_token_is_not_decoded(codec, wrong):
+    if not codec.codes:
+        return
+    tokens = drawn(codec, (1, *codec.latent_shape(2, 16, 16)))
+    tokens = (
+        tokens + 0.5
+        if wrong == 0.5
+        else torch.where(torch.arange(2)[:, None, None] == 1, codec.codes if wrong == "codes" else wrong, tokens)
+    )
+    said = {-1: rf"tokens 0 to {codec.codes - 1}, got -1 \(a masked one\)", "codes": rf"got {codec.codes}$", 0.5: "decodes tokens"}[wrong]
+    with pytest.raises(UserError, match=said):
+        codec.decode(Latents(tokens), fps=10.0, dt=0.1)
+
+
 def test_a_wrong_side_is_refused(codec):
     if getattr(codec.config, "patch", 8) == 1:
         return
-    with pytest.raises(UserError, match=r"multiples of \d px, got 17 x 16"):
+    with pytest.raises(UserError, match=r"multiples of \d+ px, got 17 x 16"):
         codec.encode(Clip(rgb=torch.zeros(1, 1, 3, 16, 17), fps=10.0, batched=True))
 
 
