@@ -186,6 +186,16 @@ def test_at_least_one_token_is_masked_whatever_is_known():
         assert torch.equal(network.x == MASK, ~where)
 
 
+def test_at_least_one_token_of_every_frame_is_masked_where_frames_differ():
+    shape = (200, 2, 3, 3)
+    data, where = torch.zeros(shape, dtype=torch.long), torch.ones(shape, dtype=torch.bool)
+    where[:, 0, 0, 1] = where[:, 1, 2, 2] = False
+    network = Network(shape, 2)
+    given = Encoded(Latents(data), {"frames": Value(data, torch.ones(200, dtype=torch.bool), where)})
+    learn(MaskedTokens(path=Masked(shared=False), regions=0.5), network, given)
+    assert torch.equal(network.x == MASK, ~where)
+
+
 def test_known_cells_do_not_change_which_others_are_masked():
     """But for the one that is masked in any case."""
     bare, told = Network(), Network()

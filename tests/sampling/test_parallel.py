@@ -271,6 +271,20 @@ def test_no_code_is_drawn_that_was_cut_off():
     assert len(x.unique()) == 7
 
 
+@pytest.mark.parametrize("number", [0.0, 1 - 2**-24], ids=["least", "greatest"])
+def test_no_code_without_probability_is_drawn_at_the_ends(number, monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda shape, **kwargs: torch.full(tuple(shape), number))
+    p = torch.tensor([0.0, 0.1, 0.3, 0.15, 0.35, 0.1, 0.0, 0.0])
+    for fields in ({}, {"top_k": 3}, {"top_p": 0.7}, {"sampling_temperature": 1.7}):
+        x = Parallel(1, **fields)(reader(says(p.log()), Masked(), "codes"), (1, 1, 2, 2), seeded())
+        assert (p[x] > (0.1 if "top_k" in fields or "top_p" in fields else 0)).all()
+
+
+def test_the_fewest_that_hold_top_p_are_kept():
+    x = Parallel(1, top_p=0.5)(reader(says(torch.zeros(4)), Masked(), "codes"), (10, 1, 10, 10), seeded())
+    assert torch.bincount(x.flatten(), minlength=4).count_nonzero() == 2  # of four that are alike
+
+
 @policies
 def test_equal_confidences_do_not_change_the_count(policy):
     seen = []
@@ -280,14 +294,25 @@ def test_equal_confidences_do_not_change_the_count(policy):
 
 
 @policies
-def test_the_surest_go_first_and_the_mean_over_frames_decides_of_a_cell(policy):
+@pytest.mark.parametrize("fields", [{"top_k": 1}, {"sampling_temperature": 1e-3}], ids=str)  # the confidence is the model's own
+def test_the_surest_go_first_and_the_mean_over_frames_decides_of_a_cell(policy, fields):
     sure = torch.tensor([[[0.9, 0.6, 0.8]], [[0.5, 0.7, 0.75]]])  # [t,h,w]: as means of log p the cells rank 2, 0, 1
     logits = torch.stack([sure, *[(1 - sure) / 4] * 4], -1).log()[None]
     seen = []
-    sampler = Parallel(3 if policy == "shared" else 6, policy=policy, temperature=0.0, top_k=1)
+    sampler = Parallel(3 if policy == "shared" else 6, policy=policy, temperature=0.0, **fields)
     sampler(reader(says(logits), Masked(schedule="linear"), "codes"), (1, 2, 1, 3), seeded(), watch=lambda k, x: seen.append(x[0, :, 0]))
     order = torch.stack([x == MASK for x in seen]).sum(0)
     assert order.tolist() == ([[1, 2, 0], [1, 2, 0]] if policy == "shared" else [[0, 4, 1], [5, 3, 2]])
+
+
+def test_known_frames_do_not_count_in_the_confidence_of_a_cell():
+    sure = torch.tensor([0.9, 0.85])  # log p adds up to less in the first cell, its mean is more
+    logits = torch.stack([sure, 1 - sure], -1).log()[None, None, None]
+    where = torch.tensor([[[[False, True]], [[False, False]]]])
+    seen = []
+    denoise = reader(says(logits), Masked(), "codes", frames(torch.zeros(1, 2, 1, 2, dtype=torch.long), where))
+    Parallel(2, temperature=0.0, top_k=1)(denoise, (1, 2, 1, 2), seeded(), watch=lambda k, x: seen.append(x[0, 1, 0] == MASK))
+    assert [s.tolist() for s in seen] == [[False, True], [False, False]]
 
 
 # --- how it is called ---
