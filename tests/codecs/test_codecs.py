@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinema.codecs import CODECS, FSQ, VAE, VQ, EMACodebook, Pixels
+from kinema.codecs import CODECS, FSQ, VAE, VQ, EMACodebook, Mosaic, Pixels
 from kinema.codecs.blocks import Chain, DoubleTime, HalveTime, Shuffle, Unshuffle
 from kinema.core import Clip
 from kinema.core.config import from_json, to_json
@@ -17,6 +17,7 @@ SMALL = {
     **{f"vae-{len(widths)}-levels": VAE(time_stride=2, channels=3, widths=widths, blocks=2) for widths in ((8,), (8, 8, 8), (8, 8, 8, 8))},
     "pixels-1": Pixels(),
     "pixels-4": Pixels(patch=4),
+    "mosaic": Mosaic(patch=4, levels=3),
     **{f"vq-{stride}": VQ(stride=stride, codes=20, dim=6, widths=(8, 12)) for stride in (4, 8, 16)},
     "vq-1-level": VQ(stride=4, codes=2, dim=3, widths=(8,), blocks=2),
     "vq-all-levels": VQ(stride=8, codes=9, dim=3, widths=(4, 4, 8, 8)),
@@ -111,11 +112,10 @@ def test_what_is_no_token_is_not_decoded(codec, wrong):
     if not codec.codes:
         return
     tokens = drawn(codec, (1, *codec.latent_shape(2, 16, 16)))
-    tokens = (
-        tokens + 0.5
-        if wrong == 0.5
-        else torch.where(torch.arange(2)[:, None, None] == 1, codec.codes if wrong == "codes" else wrong, tokens)
-    )
+    if wrong == 0.5:
+        tokens = tokens + 0.5
+    else:
+        tokens[:, 1] = codec.codes if wrong == "codes" else wrong
     said = {-1: rf"tokens 0 to {codec.codes - 1}, got -1 \(a masked one\)", "codes": rf"got {codec.codes}$", 0.5: "decodes tokens"}[wrong]
     with pytest.raises(UserError, match=said):
         codec.decode(Latents(tokens), fps=10.0, dt=0.1)

@@ -26,6 +26,7 @@ Pictures = Literal["frames", "diagonal"]
 ENTRANCES = ("channels", "vector", "frames", "tokens", "images")
 
 SIZES: dict[str, dict[str, Any]] = {
+    "pico": {"layers": 4, "hidden": 192, "heads": 3},
     "nano": {"layers": 6, "hidden": 192, "heads": 3},  # what a CPU trains
     "small": {"layers": 12, "hidden": 512, "heads": 8},
     "base": {"layers": 16, "hidden": 768, "heads": 12},
@@ -70,7 +71,7 @@ class STPT:
 
     @classmethod
     def size(cls, name: str, **fields: Any) -> Self:
-        """One of the named sizes: nano, small, base, 1B."""
+        """One of the named sizes: pico, nano, small, base, 1B."""
         if name not in SIZES:
             raise UserError(f"STPT: there is no size {name!r}; there are {', '.join(SIZES)}")
         return replace(cls(**SIZES[name]), **fields)

@@ -1,7 +1,15 @@
 """Recipes: the papers as compositions of parts. A recipe is a module with a function of its own name, `tiny()` and SOURCES."""
 
-from . import codec, decoder, phyworld, planar, scenes, tokeniser
+from . import codec, decoder, dreamer, phyworld, planar, scenes, tokeniser
 
-RECIPES = {"codec": codec, "decoder": decoder, "scenes": scenes, "planar": planar, "phyworld": phyworld, "tokeniser": tokeniser}
+RECIPES = {
+    "codec": codec,
+    "decoder": decoder,
+    "tokeniser": tokeniser,
+    "scenes": scenes,
+    "planar": planar,
+    "dreamer": dreamer,
+    "phyworld": phyworld,
+}
 
-__all__ = ["RECIPES", "codec", "decoder", "phyworld", "planar", "scenes", "tokeniser"]
+__all__ = ["RECIPES", "codec", "decoder", "dreamer", "phyworld", "planar", "scenes", "tokeniser"]
