@@ -7,6 +7,7 @@ from .demo import Demo
 from .output import write_result
 from .phyre import Phyre
 from .phyworld import RESERVED_SEEDS, PhyWorld
+from .prompted import Findings, Prompted
 from .ratings import Item, Ratings, items_of, read_ratings, write_sheet
 from .report import write_report
 from .result import Result, Scene
@@ -16,7 +17,7 @@ from .systems import Folder, Model
 from .table import Benchmark, Figure, Sample, Table, bootstrap
 
 __all__ = [
-    "RESERVED_SEEDS", "Benchmark", "Demo", "Figure", "Folder", "Item", "Model", "PhyWorld", "Phyre", "Ratings", "Result", "Sample",
-    "Scene", "Sets", "Table", "bootstrap", "items_of", "read_ratings", "repeat_last", "score", "textbook", "write_report",
-    "write_result", "write_sheet",
+    "RESERVED_SEEDS", "Benchmark", "Demo", "Figure", "Findings", "Folder", "Item", "Model", "PhyWorld", "Phyre", "Prompted",
+    "Ratings", "Result", "Sample", "Scene", "Sets", "Table", "bootstrap", "items_of", "read_ratings", "repeat_last", "score",
+    "textbook", "write_report", "write_result", "write_sheet",
 ]  # fmt: skip

@@ -208,7 +208,72 @@ def phyre(
     print(report)
 
 
-VERBS: dict[str, Callable[..., Any]] = {"phyworld": phyworld, "phyre": phyre}
+def prompted(
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+    *,
+    out: str,
+    data: tuple[str, ...] = (),
+    clips: int = 32,
+    tests: tuple[str, ...] = ("actions", "words", "inpainting", "quality"),
+    steps: tuple[int, ...] = (1, 2, 4, 8, 12, 16, 24),
+    guidance: tuple[str, ...] = (),
+    timed: int = 5,
+    batch: int = 8,
+    seed: int = 0,
+    device: str | None = None,
+    json: bool = False,
+) -> None:
+    """How well prompted world models obey: actions, words, masks; and what their dreams are worth for the time they take.
+
+    Several models stand side by side, on the same held-out clips and seeds, beside the truth, its codec, and what knows nothing.
+    Dreams are kept under OUT/kept, so that the same command again costs little. FVD and LPIPS need their weights (kinema weights).
+
+    Args:
+        models: names or folders of world models that agree in size, frames and time step.
+        out: folder for results.json, report.md, drives.csv and a CSV of samples per test.
+        data: dataset folders of held-out clips, one per scenario; by default these are simulated.
+        clips: of each scenario.
+        tests: among actions, words, inpainting, quality.
+        steps: of sampling, for the curve of quality against time; a model's own number is always among them.
+        guidance: name=weight, any number of them.
+        timed: dreams of one clip that are timed at each number of steps.
+        batch: clips dreamt at once.
+        seed: of dreams and of resampling.
+        device: where models dream; by default a GPU where there is one.
+        json: print the results as JSON.
+    """
+    import json as _json
+    from pathlib import Path
+
+    from ..benchmarks.findings import said, to_json, write
+    from ..benchmarks.prompted import Prompted, held_in
+    from ..core.errors import UserError
+    from ..world_model import WorldModel
+    from .given import weights
+    from .tables import Progress, print_table
+
+    if not models:
+        raise UserError("name at least one model")
+    names = _short(models)
+    loaded = {name: WorldModel.from_pretrained(model, device=device) for name, model in zip(names, models, strict=True)}
+    with Progress() as progress:
+        benchmark = Prompted(
+            clips=clips, tests=tests, steps=steps, timed=timed, batch=batch, seed=seed, guidance=weights(guidance), folder=Path(out),
+            progress=progress,
+        )  # fmt: skip
+        findings = benchmark.run(loaded, held_in(data) if data else None)
+        report = write(findings, Path(out))
+    if json:
+        print(_json.dumps(to_json(findings), indent=2, sort_keys=True))
+        return
+    for name, table in findings.tables.items():
+        print_table(table, name)
+    for line in (*(said(row) for row in findings.equal), *(f"left out: {why}" for why in findings.skipped)):
+        print(line)
+    print(report)
+
+
+VERBS: dict[str, Callable[..., Any]] = {"phyworld": phyworld, "phyre": phyre, "prompted": prompted}
 
 
 def variant(name: str, arguments: list[str]) -> tuple[Callable[..., Any], list[str]]:
@@ -229,6 +294,14 @@ def _system(name: str, given: int):  # type: ignore[no-untyped-def]
     from ..world_model import WorldModel
 
     return Model(WorldModel.from_pretrained(name))
+
+
+def _short(models: tuple[str, ...]) -> list[str]:
+    """What models are called in tables: the last part of their folders where that tells them apart."""
+    from pathlib import Path
+
+    last = [Path(model).name or model for model in models]
+    return last if len(set(last)) == len(last) else list(models)
 
 
 def _sentence(said: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from ..core.contracts import Encoder, Metric
 from ..core.errors import UserError
 from .abnormal import Abnormal
 from .drift import EnergyDrift, Lost, MomentumDrift, New, OwnMetric, RadiusDrift
+from .egomotion import EgoMotion, MotionMetric, SpeedError, YawError, speed_of, yaw_of
 from .frechet import CONVENTIONS, FVD, Convention, frechet, fvd_name
 from .law import (
     EnergyError,
@@ -37,16 +38,18 @@ from .surprise import relative_accuracy
 LAW = (VelocityError, VelocityErrorOfMeans, PositionError, MomentumError, EnergyError, RadiusError, Vanished)
 OWN = (Lost, New, RadiusDrift, MomentumDrift, EnergyDrift)
 PICTURE = (PSNR, SSIM, LPIPS)
+DRIVE = (YawError, SpeedError)  # of drives alone, by their actions, so not among METRICS
 
 METRICS: dict[str, type[Any]] = {cls.name: cls for cls in (*LAW, *OWN, *PICTURE, Abnormal)}
 # Of two sets of clips, made with an encoder: FVD by its conventions, "fvd" the original one.
 SET_METRICS: dict[str, Callable[[Encoder], FVD]] = {fvd_name(convention): partial(FVD, convention=convention) for convention in CONVENTIONS}
 
 __all__ = [
-    "CONVENTIONS", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Abnormal", "Convention",
-    "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "New", "OwnMetric", "Perceptual",
-    "PositionError", "RadiusDrift", "RadiusError", "Vanished", "VelocityError", "VelocityErrorOfMeans", "bucket", "compare", "frechet",
-    "metric", "parse", "psnr", "read_dream", "relative_accuracy", "select", "ssim",
+    "CONVENTIONS", "DRIVE", "FVD", "LAW", "LPIPS", "METRICS", "OWN", "PICTURE", "PSNR", "SET_METRICS", "SSIM", "Abnormal",
+    "Convention", "EgoMotion", "EnergyDrift", "EnergyError", "LawMetric", "Lost", "MomentumDrift", "MomentumError", "MotionMetric",
+    "New", "OwnMetric", "Perceptual", "PositionError", "RadiusDrift", "RadiusError", "SpeedError", "Vanished", "VelocityError",
+    "VelocityErrorOfMeans", "YawError", "bucket", "compare", "frechet", "metric", "parse", "psnr", "read_dream",
+    "relative_accuracy", "select", "speed_of", "ssim", "yaw_of",
 ]  # fmt: skip
 
 
