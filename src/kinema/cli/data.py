@@ -135,7 +135,63 @@ def convert(
         print(f"{out}: {counts['clips']} clips in the layout {counts['layout']}, {counts['bytes'] / 1e6:.1f} MB")
 
 
-VERBS: dict[str, Callable[..., Any]] = {"inspect": inspect, "preview": preview, "validate": validate, "convert": convert}
+def curate(
+    folder: Folder,
+    *,
+    out: str,
+    frames: int = 24,
+    fps: float | None = None,
+    short_side: int | None = None,
+    captions: str | None = None,
+    captioner: str = "",
+    timeout: float = 120.0,
+    cut: float = 10.0,
+    apart: float = 2.0,
+    min_flow: float = 0.05,
+    lossless: bool = False,
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
+    """Cut a folder of raw videos into clips to train on: at shots, without slow ones, with captions.
+
+    Interrupted, the same command goes on where it stopped. What was kept, what was dropped and why is in OUT/report.json.
+
+    Args:
+        folder: a folder of videos, of any length; captions beside them are taken, unless --captions says more.
+        out: the folder to make, which `kinema train --data` reads.
+        frames: frames of a clip.
+        fps: rate of the clips; the videos' own if not given.
+        short_side: px to which the shorter side is shrunk where it is larger.
+        captions: a .csv, .jsonl or .txt of captions: file and text, and start and end in s where they speak of parts of a video.
+        captioner: a command that is given three PNG files, at 10, 50 and 90 % of a clip, and prints a caption; asked where no other is.
+        timeout: s that the captioner may take for a clip.
+        cut: how far a frame must differ from the one before to begin a shot, of 255.
+        apart: how many times as much as its neighbours do.
+        min_flow: px/frame of optical flow, of frames with a shorter side of 64 px, below which a clip is dropped as slow.
+        lossless: store clips without loss.
+        overwrite: replace a curation that was made otherwise.
+        json: print the report as JSON.
+    """
+    from ..data.curate import Curation
+    from ..data.curate import curate as cut_out
+
+    how = Curation(
+        num_frames=frames, fps=fps, short_side=short_side, cut=cut, apart=apart, min_flow=min_flow, lossless=lossless,
+        captioner=captioner, timeout=timeout,
+    )  # fmt: skip
+    with Bar("curate", 1, unit="videos") as bar:
+        report = cut_out(folder, out, how, captions, overwrite=overwrite, report=lambda _name, _done, total: bar.advance(total=total))
+    if json:
+        _print_json(report)
+        return
+    dropped = "".join(f", {count} {why}" for why, count in report["dropped"].items())
+    silent = f" ({report['without caption']} without a caption)" if report["without caption"] else ""
+    print(f"{out}: {report['kept']} clips of {len(report['videos'])} videos kept{silent}{dropped}; see {out}/report.json")
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "inspect": inspect, "preview": preview, "validate": validate, "convert": convert, "curate": curate,
+}  # fmt: skip
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

@@ -228,14 +228,27 @@ def _rows(place: Path) -> Iterator[Row]:
     if place.is_file():
         yield Row(place)
     elif (place / "metadata.jsonl").exists():
-        yield from _table(place / "metadata.jsonl", _jsonl(place / "metadata.jsonl"))
+        yield from _table(place / "metadata.jsonl", table_rows(place / "metadata.jsonl"))
     elif (place / "metadata.csv").exists():
-        with (place / "metadata.csv").open(newline="", encoding="utf-8-sig") as file:
-            yield from _table(place / "metadata.csv", _decoded(place / "metadata.csv", csv.DictReader(file)))
+        yield from _table(place / "metadata.csv", table_rows(place / "metadata.csv"))
     elif (place / "videos.txt").exists() and (place / "prompts.txt").exists():
         yield from _paired(place)
     else:
         yield from _beside(place)
+
+
+def table_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a .jsonl or .csv. Raises UserError naming the file, and the line that is none."""
+    try:
+        if path.suffix.lower() == ".jsonl":
+            yield from _jsonl(path)
+        elif path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                yield from _decoded(path, csv.DictReader(file))
+        else:
+            raise UserError(f"{path}: a table is a .csv or a .jsonl")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _beside(place: Path) -> Iterator[Row]:
