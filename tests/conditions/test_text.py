@@ -160,3 +160,38 @@ def test_what_cannot_be_is_refused(condition):
         with pytest.raises(UserError, match=f"Text: {next(iter(fields))} must"):
             Text(**{"encoder": Letters(), **fields})
     assert (Text(Letters()).initial, condition.initial) == (True, False)
+
+
+# --- independent pictures ---
+
+
+def pictures(text, *captions):
+    rgb = torch.zeros(len(captions) or 3, 3, 8, 8, dtype=torch.uint8)
+    return Clip(fps=10.0, rgb=rgb, text=text, meta={"images": True, "captions": captions} if captions else {})
+
+
+def at(value, i, frame):
+    return "".join(chr(int(code)) for code in value.data[i, frame, value.mask[i, frame, :, 0], 0])
+
+
+def test_pictures_have_captions_of_their_own(condition):
+    mixed = Clip.stack([pictures("", "a", "", "the third one of them all"), pictures("a video"), pictures("", *[""] * 3), pictures("")])
+    value = condition.read(mixed, None, (3, 1, 1))
+    assert (value.data.shape, value.mask.shape) == ((4, 3, 32, 3), (4, 3, 32, 1))
+    said = [[at(value, i, frame) for frame in range(3)] for i in range(4)]
+    assert said == [["a", "", "the third one of them all"], ["a video"] * 3, [""] * 3, [""] * 3]
+    assert value.present.tolist() == [True, True, False, False]
+    assert condition.read(Clip.stack([pictures("a video")]), None, (3, 1, 1)).data.ndim == 3
+    assert condition.take(pictures("", "a", "b"), 2, "cpu").data.shape[:2] == (2, 2)
+
+
+def test_captions_that_do_not_go_with_the_frames_are_refused(condition):
+    with pytest.raises(UserError, match="2 captions go with 3 latent frames: one for each picture was expected"):
+        condition.read(Clip.stack([pictures("", "a", "b")]), None, (3, 1, 1))
+
+
+@pytest.mark.parametrize("given", ["", " \n", ["", " "]])
+def test_an_empty_text_given_by_name_is_refused(condition, given):
+    with pytest.raises(UserError, match="text: an empty text was given: leave it out, or say what happens"):
+        condition.take(given, len(given) if isinstance(given, list) else 1, "cpu")
+    assert condition.read(batch("", ""), None, (1, 1, 1)).present.tolist() == [False, False]

@@ -16,7 +16,7 @@ HELD = 5.0  # s, after which no manoeuvre changes any more
 # (0.75-1.25), on the left 0.53 rad/s (0.49-0.57) at 5.4 m/s, on the right 0.63 (0.59-0.66) at 4.6; cars gain 2.0 m/s^2 (1.4-3.3)
 # from 1.8 m/s (0.1-3.9) on, at most to 9; they brake at 2.1 m/s^2 (1.4-2.6) from 8.1 m/s (6.3-10.3) on.
 LEFT, RIGHT = (5.4, 0.53), (4.6, -0.63)  # m/s, rad/s
-BEGINS, RISES = 0.6, 0.5  # s: when the wheel is turned, and how long it takes
+BEGINS, RISES = 0.25, 1.1  # s: when the wheel begins to be turned, and how long it takes; half is reached after 0.8 s
 
 
 def keep(time: Tensor) -> tuple[Tensor, Tensor]:
