@@ -126,7 +126,7 @@ def _balance(picture: Tensor, judged: Tensor, last: nn.Module) -> Tensor:
     norms = [
         torch.cat([g.flatten().float() for g in torch.autograd.grad(loss, weights, retain_graph=True)]).norm() for loss in (picture, judged)
     ]
-    return (norms[0] / (norms[1] + 1e-4)).clamp(0, STRONGEST).detach()
+    return (norms[0] / (norms[1] + 1e-6)).clamp(0, STRONGEST).detach()
 
 
 @torch.no_grad()
