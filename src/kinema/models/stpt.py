@@ -203,7 +203,7 @@ class Layer(nn.Module):
         _, t, h, w, d = x.shape
         q, k, v = self.windows.split(self.qkv(x).unflatten(-1, (3, self.heads, d // self.heads)))
         if self.qk_norm:
-            q, k = _normal(q), _normal(k)
+            q, k = _normal(q).to(v.dtype), _normal(k).to(v.dtype)  # autocast on CUDA normalises in single precision
         out: Tensor = self.proj(self.windows.join(attention(q, k, v, mask), (t, h, w)))
         return out
 
