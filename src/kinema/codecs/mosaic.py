@@ -76,7 +76,7 @@ class MosaicCodec(nn.Module):
         self.latent_shape(t, h, w)
         top = self.config.levels - 1
         r, g, blue = (F.avg_pool2d(rgb.flatten(0, 1).float(), self.config.patch) * top).round().long().unbind(1)
-        return ((r * (top + 1) + g) * (top + 1) + blue).unflatten(0, (b, t))
+        return ((r * (top + 1) + g) * (top + 1) + blue).reshape(b, t, *r.shape[1:])
 
     def _pixels(self, tokens: Tensor) -> Tensor:
         levels = self.config.levels

@@ -1,6 +1,6 @@
 """Recipes: the papers as compositions of parts. A recipe is a module with a function of its own name, `tiny()` and SOURCES."""
 
-from . import codec, decoder, dreamer, phyworld, planar, scenes, tokeniser
+from . import codec, decoder, dreamer, phyworld, planar, scenes, tokeniser, world_dreamer
 
 RECIPES = {
     "codec": codec,
@@ -10,6 +10,7 @@ RECIPES = {
     "planar": planar,
     "dreamer": dreamer,
     "phyworld": phyworld,
+    "world_dreamer": world_dreamer,
 }
 
-__all__ = ["RECIPES", "codec", "decoder", "dreamer", "phyworld", "planar", "scenes", "tokeniser"]
+__all__ = ["RECIPES", "codec", "decoder", "dreamer", "phyworld", "planar", "scenes", "tokeniser", "world_dreamer"]
