@@ -78,7 +78,7 @@ def test_flow_of_a_shift(speed: float) -> None:
         return 127 + 50 * torch.sin((x - k * speed) / 5 + y / 11) + 50 * torch.cos((x - k * speed) / 9 - y / 6)
 
     found = flow(at(0)[None], at(1)[None])[0, :, 8:-8, 8:-8]
-    assert float((found - torch.tensor([speed, 0.0])[:, None, None]).norm(dim=0).mean()) < 0.02 + 0.05 * speed
+    assert float((found - torch.tensor([speed, 0.0])[:, None, None]).norm(dim=0).mean()) < 0.02 + 0.15 * speed
 
 
 def test_noise_is_no_motion() -> None:

@@ -16,13 +16,14 @@ import tyro
 
 from ..core.config import to_json
 from ..core.errors import UserError
-from ..data import Dataset, Fitted, Mixture, NuScenes, Prompted, PublishedFile, Stills, open_dataset, split
+from ..data import Dataset, Fitted, Joined, NuScenes, Prompted, PublishedFile, Stills, open_dataset, split
 from ..recipes import RECIPES
 from ..training import Stage, run
 from ..training.estimate import estimate
 from ..training.processes import processes
 
 IMAGE_SHARE = 0.25  # of the samples, of joint training
+
 
 def variant(name: str, arguments: list[str]) -> tuple[Callable[..., int], list[str]]:
     """The command of a recipe whose own parameters (--size, --network, ...) are taken out of the arguments.
@@ -108,9 +109,9 @@ def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IM
         return replace(stage, data=_told(stage, learnt), held_out=_told(stage, held_out))
     if not 0 < share < 1:
         raise UserError(f"--image-share must lie in (0, 1), got {share:g}")
-    stills = Stills(open_dataset(images), num_frames=b.num_frames, size=b.size, fps=b.fps, dt=b.dt)
-    joint = Mixture((stills, learnt), weights=(share, 1 - share), seed=stage.train.seed, length=len(learnt))
-    return replace(stage, data=Prompted(joint), held_out=Prompted(held_out))
+    count = max(1, round(len(learnt) * share / (1 - share)))
+    stills = Stills(open_dataset(images), num_frames=b.num_frames, size=b.size, fps=b.fps, dt=b.dt, seed=stage.train.seed, length=count)
+    return replace(stage, data=Prompted(Joined((learnt, stills))), held_out=Prompted(held_out))
 
 
 def _told(stage: Stage, clips: Dataset) -> Dataset:

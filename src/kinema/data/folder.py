@@ -30,6 +30,7 @@ from .phyworld import PhyWorldFile
 from .recorded import Recorded, tables_in
 from .shards import BODIES, NOTE, STATES, TRUTH, VIDEO, clip_of, key_of
 
+LISTS = ("metadata.jsonl", "metadata.csv", "videos.txt")  # that say which videos belong to a folder
 FILE_COLUMNS = ("file_name", "video", "video_path", "video_file", "path", "file", "media_path")
 TEXT_COLUMNS = ("text", "caption", "prompt", "description")
 
@@ -56,7 +57,7 @@ def open_dataset(
         return shards
     if any(place.glob("v1.0-*/scene.json")):
         return _timed(NuScenes(str(place)), dt, fps)
-    if place.is_dir() and not (place / "metadata.jsonl").exists() and tables_in(place):
+    if place.is_dir() and not any((place / name).exists() for name in LISTS) and tables_in(place):
         return _timed(Recorded(str(place)), dt, fps)
     if place.suffix.lower() in SUFFIXES:
         return _published(str(place), None if fields is None else tuple(fields), dt, fps)

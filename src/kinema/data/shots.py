@@ -108,8 +108,8 @@ def flow(first: Tensor, second: Tensor, steps: int = 3) -> Tensor:
         found = functional.interpolate(found, size=size, mode="bilinear", align_corners=False) * scale
         for _ in range(steps):
             found = found + _step(level[:, :1], level[:, 1:], found)
-        found = found * _explains(level[:, :1], level[:, 1:], found)
-    return found
+    finest = pyramid[0]
+    return found * _explains(finest[:, :1], finest[:, 1:], found)
 
 
 def _explains(first: Tensor, second: Tensor, found: Tensor) -> Tensor:

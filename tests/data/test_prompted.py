@@ -1,0 +1,78 @@
+"""What a prompted model is fed: words and actions of every world or their absence, pictures beside videos, kept or encoded anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from kinema.cli.train import _fed
+from kinema.core import Clip, UserError
+from kinema.core.video import write_png, write_video
+from kinema.data import Prompted, generate
+from kinema.recipes import dreamer
+from kinema.simulators import scenario
+from kinema.training.stage import _Encoder, _OnceInFull
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[str, str]:
+    """Six videos, one without a caption; four captioned pictures."""
+    for k in range(6):
+        (tmp_path / "v").mkdir(exist_ok=True)
+        write_video(tmp_path / f"v/{k}.mp4", torch.randint(0, 255, (7, 3, 20, 24), dtype=torch.uint8), 10)
+        if k:
+            (tmp_path / f"v/{k}.txt").write_text(f"video {k}")
+    (tmp_path / "p").mkdir()
+    for k in range(4):
+        write_png(tmp_path / f"p/{k}.png", torch.full((3, 24, 32), 60 * k, dtype=torch.uint8))
+        (tmp_path / f"p/{k}.txt").write_text(f"picture {k}")
+    return str(tmp_path / "v"), str(tmp_path / "p")
+
+
+def test_a_folder_of_videos_gives_words_and_no_actions(folders: tuple[str, str]) -> None:
+    stage = _fed(replace(dreamer.tiny(), probes=1), folders[0])
+    assert isinstance(stage.data, Prompted)
+    texts = {clip.text for clip in [*stage.data, *stage.held_out]}
+    assert texts == {"", *(f"video {k}" for k in range(1, 6))}
+    assert all(clip.actions.isnan().all() and clip.actions.shape == (5, 4) for clip in stage.data)
+
+
+def test_a_dataset_of_ours_keeps_its_words(tmp_path: Path) -> None:
+    generate(tmp_path, scenario("uniform", size=16, num_frames=5), num=3)
+    clip = _fed(replace(dreamer.tiny(), probes=1), str(tmp_path)).data[0]
+    assert clip.text.startswith("A red ball")
+    assert set(clip.fields) == {"rgb", "text", "actions"}
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_pictures_and_videos_become_one_batch(folders: tuple[str, str], cache: bool) -> None:
+    stage = _fed(replace(dreamer.tiny(), probes=1), *folders, share=0.4)
+    b = stage.blueprint
+    assert len(stage.data) == 5 + 3  # the videos that are not held out, and 40 % pictures
+    clips = _OnceInFull(stage.data, b) if cache else stage.data
+    torch.manual_seed(0)
+    codec, _ = b.build()
+    encode = _Encoder(b, codec.eval(), cache)
+
+    def batch() -> Clip:
+        return Clip.stack([clip.replace(meta={**clip.meta, "place": i}) for i, clip in ((i, clips[i]) for i in range(8))])
+
+    for _ in range(2):  # the second time from what was kept
+        made = encode(batch())
+        assert made.conditions["images"].present.tolist() == [False] * 5 + [True] * 3
+        words = made.conditions["text"]
+        assert (words.data.ndim, words.data.shape[:2]) == (4, (8, 5))
+        assert not torch.equal(words.data[5, 0], words.data[5, 1])  # each picture has a caption of its own
+        assert torch.equal(words.data[1, 0], words.data[1, 1])
+        assert not made.conditions["actions"].present.any()
+    alone = codec.encode(Clip.stack([stage.data[6].only("rgb")]))
+    assert torch.equal(made.latents.data[6], alone.data[0])
+
+
+def test_bad_shares(folders: tuple[str, str]) -> None:
+    for share in (0.0, 1.0, float("nan")):
+        with pytest.raises(UserError, match="--image-share"):
+            _fed(replace(dreamer.tiny(), probes=1), *folders, share=share)
