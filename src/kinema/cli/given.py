@@ -50,10 +50,10 @@ def editable(world: WorldModel, video: str, mask: str | None, start: int, frames
     clip = read_video(video, dt=dt) if moving else read_video(video, start, stop, dt=dt)
     masked = _masked(mask, drawn, clip, video)
     if moving:
-        span = slice(start, stop)
-        if not start < clip.num_frames:
-            raise UserError(f"{video}: --start {start} is beyond its {clip.num_frames} frames")
-        clip, masked = clip.frames(start, min(clip.num_frames, stop or clip.num_frames)), masked[span]
+        end = clip.num_frames if stop is None else stop
+        if not start < end <= clip.num_frames:
+            raise UserError(f"{video}: frames {start} to {end} were asked of a video of {clip.num_frames} frames")
+        clip, masked = clip.frames(start, end), masked[start:end]
     made = fitted(world, clip, video)
     b = world.blueprint
     resampled = made.num_frames != clip.num_frames or (clip.num_frames > 1 and abs(clip.dt - b.dt) > 1e-6)

@@ -97,10 +97,13 @@ def said_in(path: Path) -> Mapping[str, str]:
         raise UserError(f"{path}: the weights cannot be read ({error})") from None
 
 
-def fingerprint(module: nn.Module) -> str:
-    """Hexadecimal digits that stand for a network's weights, the same whether they were stored in 32 bits or in 16."""
-    state, found = module.state_dict(), hashlib.blake2b(digest_size=16)
-    for key in sorted(state):
+def fingerprint(codec: nn.Module) -> str:
+    """Hexadecimal digits that stand for the weights by which a codec makes latents, the same stored in 32 bits or in 16.
+
+    Not for its decoder's, which may go on learning alone while models stay valid, nor for the record of which codes are used.
+    """
+    state, found = codec.state_dict(), hashlib.blake2b(digest_size=16)
+    for key in sorted(key for key in state if not key.startswith("decoder.") and key != "usage"):
         value = _halved(state[key].detach().cpu()).contiguous()
         found.update(f"{key} {tuple(value.shape)} {value.dtype} ".encode())
         found.update(value.flatten().view(torch.uint8).numpy().tobytes())

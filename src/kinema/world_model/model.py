@@ -56,7 +56,7 @@ class WorldModel:
         load_weights(codec, folder / "codec.safetensors")
         load_weights(network, folder / "model.safetensors")
         trained_on = said_in(folder / "model.safetensors").get("codec")
-        if trained_on not in (None, fingerprint(codec)):  # None: older folders do not say
+        if trained_on is not None and trained_on != fingerprint(codec):  # older folders do not say
             kind = "tokeniser" if codec.codes else "codec"
             raise UserError(f"{folder}: this world was trained with another {kind} than the one in codec.safetensors")
         return cls(blueprint, codec, network, str(name_or_folder)).to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
