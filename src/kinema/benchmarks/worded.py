@@ -36,7 +36,8 @@ class Look:
     @property
     def name(self) -> str:
         """What it is called in notes."""
-        return "I3D's 400 logits" if self.real else "8 x 8 px of three frames, and how much each changes (I3D has no weights here, or too few frames)"
+        plain = "8 x 8 px of three frames, and how much each changes (I3D has no weights here, or too few frames)"
+        return "I3D's 400 logits" if self.real else plain
 
     def __call__(self, clips: Sequence[Clip], kept: Kept) -> Tensor:
         """Features [n,width] float64."""

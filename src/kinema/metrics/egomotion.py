@@ -47,12 +47,15 @@ class EgoMotion:
     def __call__(self, clip: Clip) -> Motion:
         """(yaw [b,t-1] rad, left positive; forward step [b,t-1] m) from each frame to the next; a single clip counts as b = 1.
 
-        Raises UserError for a clip without rgb, of fewer than 2 frames, of NaN pixels, not square, or smaller than 32 px.
+        NaN for a clip of pixels that are no numbers. Raises UserError for a clip without rgb, of fewer than 2 frames, not square,
+        or smaller than 32 px.
         """
         found = [self._one(frames) for frames in _pictures(clip)]
         return torch.stack([yaw for yaw, _ in found]), torch.stack([step for _, step in found])
 
     def _one(self, frames: Tensor) -> Motion:
+        if not torch.isfinite(frames).all():
+            return torch.full((len(frames) - 1,), torch.nan), torch.full((len(frames) - 1,), torch.nan)
         yaws, steps = torch.linspace(-self.sharpest, self.sharpest, 21), torch.linspace(0.0, self.fastest, 33)
         small = F.interpolate(frames, (_COARSE, _COARSE), mode="area")
         cost = torch.stack([self._turns(small, yaw, steps[::8]) for yaw in yaws], 1).amin(2)
@@ -115,8 +118,8 @@ class EgoMotion:
 class MotionMetric(ABC):
     """How far the camera of a dreamt drive is from what it was told by the truth's actions, mean over the clip; NaN where pixels are NaN.
 
-    `truth.actions` [t,a] are speed m/s and yaw rate rad/s in columns 0 and 1, and if there are four the camera's step m and yaw rad in
-    columns 2 and 3. Raises UserError where they are absent or as many as the dream has frames they are not.
+    `truth.actions` [t,2] are speed m/s and yaw rate rad/s; of four columns the last two, the camera's step m and yaw rad, are read.
+    Raises UserError where they are absent, or not as many as the dream has frames.
     """
 
     name: ClassVar[str]
