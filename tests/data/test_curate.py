@@ -70,6 +70,20 @@ def test_cuts_are_found_at_their_frames(tmp_path: Path) -> None:
     assert shots(scan(Reel(raw(tmp_path / "f.mp4", dark)))) == []
 
 
+def test_a_reel_gives_the_frames_that_are_read_at_once(tmp_path: Path) -> None:
+    path = three(tmp_path / "a.mp4")
+    reel, whole = Reel(path), read_video(path)
+    assert (reel.fps, reel.num_frames, reel.size) == (whole.fps, whole.num_frames, whole.size)
+    assert torch.equal(torch.stack(list(reel.frames())), whole.rgb)
+    small = torch.stack(list(reel.frames(16)))
+    assert small.shape[1:] == (3, 16, 24)
+    mean = torch.nn.functional.avg_pool2d(whole.rgb.float(), 4)
+    assert float((small.float() - mean).abs().mean()) < 4  # swscale averages before it converts the colours
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(UserError, match=r"a\.mp4"):
+        list(Reel(path).frames())
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.25, 1.0, 3.0])
 def test_flow_of_a_shift(speed: float) -> None:
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")

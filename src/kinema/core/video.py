@@ -253,13 +253,16 @@ class Reel:
 
     def frames(self, short_side: int | None = None) -> Iterator[Tensor]:
         """Every frame [3,h,w] uint8 in order, shrunk (area average) to a shorter side of `short_side` px where it is larger."""
-        pick, at, to_rgb = self._timing.pick, 0, VideoReformatter()
+        pick, at, to_rgb, first = self._timing.pick, 0, VideoReformatter(), None
         with _open(self.path) as file, _sentences(str(self.path)), _container(file, str(self.path)) as container:
             for i, frame in enumerate(container.decode(video=0)):
                 if at < len(pick) and pick[at] == i:
                     if frame.is_corrupt:
                         raise UserError(f"{self.path}: frame {i} is damaged")
                     pixels = _pixels(frame, to_rgb, short_side)
+                    first = pixels if first is None else first
+                    if pixels.shape != first.shape:
+                        raise UserError(f"{self.path}: the frames change size within the video")
                     while at < len(pick) and pick[at] == i:
                         at += 1
                         yield pixels
