@@ -412,7 +412,7 @@ def test_what_does_not_fit_is_refused():
     for fields in ({"hidden": 25}, {"stride": 0}, {"partition": "hexagons"}, {"pictures": "none"}, {"heads": 0}):
         with pytest.raises(UserError, match="STPT: "):
             STPT(**fields)
-    with pytest.raises(UserError, match="no size 'huge'; there are nano, small, base, 1B"):
+    with pytest.raises(UserError, match=f"no size 'huge'; there are {', '.join(SIZES)}"):
         STPT.size("huge")
 
 
