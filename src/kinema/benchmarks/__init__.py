@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .baselines import repeat_last, textbook
 from .demo import Demo
+from .findings import Findings
 from .output import write_result
 from .phyre import Phyre
 from .phyworld import RESERVED_SEEDS, PhyWorld
-from .prompted import Findings, Prompted
+from .prompted import Prompted
 from .ratings import Item, Ratings, items_of, read_ratings, write_sheet
 from .report import write_report
 from .result import Result, Scene
