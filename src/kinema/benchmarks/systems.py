@@ -82,13 +82,17 @@ class Model:
         for start in range(0, len(truths), self.batch):
             batch = truths[start : start + self.batch]
             shown = Clip.stack([given(t, self.condition_frames).only("rgb") for t in batch])
-            told = {name: Clip.stack([t.only("bodies", "text") for t in batch]) for name in getattr(self.model, "takes", ())}
-            dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start, **told)
+            dream = self.model.dream(frames=shown, num_frames=self.num_frames, seed=self.seed + start, **self._told(batch))
             if not torch.isfinite(dream.rgb).all():
                 raise UserError("the model dreams NaN or infinite pixels: its weights, or the precision it runs in, are no good")
             done += [d.replace(meta={**t.meta, "condition_frames": self.condition_frames}) for d, t in zip(dream, batch, strict=True)]
             progress(len(done))
         return done
+
+    def _told(self, batch: Sequence[Clip]) -> dict[str, Clip]:
+        """What the model takes by name; no actions where a clip has none."""
+        names = [name for name in getattr(self.model, "takes", ()) if name != "actions" or all(t.has("actions") for t in batch)]
+        return {name: Clip.stack([t.only("bodies", "text", "actions") for t in batch]) for name in names}
 
 
 @dataclass(frozen=True)
