@@ -34,9 +34,9 @@ def network(**fields):
     torch.manual_seed(0)
     levels = 3
     made = diffusers.VQModel(
-        block_out_channels=(8, 8, 16), down_block_types=("DownEncoderBlock2D",) * levels,
+        block_out_channels=(32, 32, 32) if "norm_type" in fields else (8, 8, 16), down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=(("AttnUpDecoderBlock2D" if "norm_type" in fields else "UpDecoderBlock2D"),) * levels,
-        norm_num_groups=4, latent_channels=6, vq_embed_dim=4, num_vq_embeddings=32, **fields,
+        norm_num_groups=4, latent_channels=4 if "norm_type" in fields else 6, vq_embed_dim=4, num_vq_embeddings=32, **fields,
     )  # fmt: skip
     with torch.no_grad():
         made.quantize.embedding.weight.normal_()  # so that many codes are in use
