@@ -39,7 +39,8 @@ def network(**fields):
         norm_num_groups=4, latent_channels=4 if "norm_type" in fields else 6, vq_embed_dim=4, num_vq_embeddings=32, **fields,
     )  # fmt: skip
     with torch.no_grad():
-        made.quantize.embedding.weight.normal_()  # so that many codes are in use
+        images = torch.rand(2, 3, 16, 16) * torch.tensor([1.0, 2.0])[:, None, None, None] - torch.tensor([0.0, 1.0])[:, None, None, None]
+        made.quantize.embedding.weight.copy_(made.encode(images).latents.movedim(1, -1).flatten(0, 2))  # so that many codes are in use
     return made.eval().requires_grad_(False)
 
 
