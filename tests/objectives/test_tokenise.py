@@ -254,3 +254,18 @@ def test_a_run_is_estimated_before_it_starts(precision):
     made = replace(stage(precision=precision))
     made = replace(made, blueprint=replace(made.blueprint, objective=replace(made.blueprint.objective, warmup=0)))
     assert estimate(made).parameters == sum(p.numel() for p in made.blueprint.codec.build().parameters())
+
+
+def test_a_decoder_that_goes_on_alone_leaves_the_codes_in_their_places():
+    """Models that stand on the tokens stay valid."""
+    model, batch = codec(), clips()
+    objective = Tokenise(frames=0, adversary=SMALL, warmup=0).build()
+    list(objective.losses(model, batch, context()))  # places the codes
+    model.requires_grad_(False).decoder.requires_grad_(True)
+    before = {name: value.clone() for name, value in model.quantiser.state_dict().items()}
+    loss, judge = objective.losses(model, batch, context(1))
+    loss.value.backward()
+    assert all(torch.equal(value, before[name]) for name, value in model.quantiser.state_dict().items())
+    assert torch.isfinite(judge.value)
+    assert all(p.grad is not None for p in model.decoder.parameters())
+    assert all(p.grad is None for p in model.encoder.parameters())

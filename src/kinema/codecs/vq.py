@@ -91,10 +91,13 @@ class FrameVQ(nn.Module):
         for inner, outer in zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True):
             up += [*_blocks(inner, 1), SpatialConv(inner, 4 * outer), Shuffle(2)]
             up += _blocks(outer, blocks)
-        self.decoder = Chain(*up, nn.SiLU())
-        self.last = SpatialConv(widths[0], pixels)  # by its gradient an adversary is weighted
-        self.fold = Shuffle(patch)
+        self.decoder = Chain(*up, nn.SiLU(), SpatialConv(widths[0], pixels), Shuffle(patch))
         self.register_buffer("usage", torch.zeros(config.codes))
+
+    @property
+    def last(self) -> nn.Module:
+        """The decoder's last convolution, by whose gradient an adversary is weighted."""
+        return self.decoder[-2]
 
     def embed(self, rgb: Tensor) -> Tensor:
         """Vectors [b,t,h',w',dim] before they are quantised; `rgb` [b,t,3,h,w] in [0,1]."""
@@ -115,7 +118,7 @@ class FrameVQ(nn.Module):
     def pixels(self, vectors: Tensor) -> Tensor:
         """rgb [b,t,3,h,w], unclipped, from vectors [b,t,h',w',dim]."""
         b, t = vectors.shape[:2]
-        image: Tensor = self.fold(self.last(self.decoder(vectors.flatten(0, 1).movedim(-1, 1)[:, :, None]))).float()
+        image: Tensor = self.decoder(vectors.flatten(0, 1).movedim(-1, 1)[:, :, None]).float()
         return (image.reshape(b, t, 3, *image.shape[-2:]) + 1) / 2
 
     def encode(self, clip: Clip) -> Latents:

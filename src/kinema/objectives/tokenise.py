@@ -76,7 +76,8 @@ class Tokenisation(nn.Module):
     def losses(self, model: Tokeniser, batch: Clip, context: Context) -> Iterator[Loss]:
         """The codec's loss, then the adversary's once it has joined; logs the parts and how the codes are used."""
         rgb = self._drawn(batch.rgb, context)
-        made = model.quantise(model.embed(rgb), update=context.rng)
+        z = model.embed(rgb)
+        made = model.quantise(z, update=context.rng if z.requires_grad else None)  # codes move only with the encoder they serve
         guess = model.pixels(made.vectors)
         error = guess - rgb
         absolute, squared = error.abs().mean(), error.square().mean()
