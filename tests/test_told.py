@@ -156,7 +156,8 @@ def test_a_dream_listens(world, batch):
         assert torch.equal(dream.rgb[:, :3], batch.rgb[:, :3])
         assert dream.meta["clips"][0]["dream"]["told"] == list(told)
     assert not torch.equal(world.dream(frames, state=ROWS).rgb, world.dream(frames, state=ROWS[::-1]).rgb)
-    assert torch.equal(world.dream(frames, text="").rgb, plain.rgb)  # an empty text is no text
+    with pytest.raises(UserError, match="empty text was given: leave it out"):
+        world.dream(frames, text="")
 
 
 def test_a_clip_says_what_its_rows_say(world, stage):

@@ -180,16 +180,16 @@ def test_one_for_all_or_one_for_each():
         assert (value.data.shape, value.present.tolist()) == ((3, 6, 2), [True] * 3)
         back = value.data[2].double() * torch.tensor(FITTED.std) + torch.tensor(FITTED.mean)
         torch.testing.assert_close(back, table[:, :2], rtol=0, atol=1e-6)
-        assert (FITTED.count(given), FITTED.lasts(given)) == (0, 6)
+        assert FITTED.extent(given) == (0, 6)
     for given in (torch.stack([table, 2 * table]), [table, 2 * table], [table.tolist(), (2 * table).tolist()]):
         value = FITTED.take(given, 2, "cpu")
         torch.testing.assert_close(value.data[1], FITTED.take(2 * table, 1, "cpu").data[0])
-        assert (FITTED.count(given), FITTED.lasts(given)) == (2, 6)
+        assert FITTED.extent(given) == (2, 6)
     batch = Clip.stack([clip(table), clip(2 * table)])
     assert torch.equal(FITTED.take(batch, 2, "cpu").data, value.data)
-    assert (FITTED.take(clip(table), 2, "cpu").data.shape, FITTED.lasts(batch)) == ((2, 6, 2), 6)
-    assert (FITTED.count("left"), FITTED.lasts("left"), FITTED.count(["left", "right"]), FITTED.lasts(["left", "right"])) == (0, 0, 2, 0)
-    assert (FITTED.count(["left", table]), FITTED.lasts(["left", table])) == (2, 6)
+    assert (FITTED.take(clip(table), 2, "cpu").data.shape, FITTED.extent(batch)) == ((2, 6, 2), (2, 6))
+    assert (FITTED.extent("left"), FITTED.extent(["left", "right"])) == ((0, 0), (2, 0))
+    assert FITTED.extent(["left", table]) == (2, 6)
     mixed = FITTED.take([table, "right"], 2, "cpu").data
     torch.testing.assert_close(mixed[0, 5:], FITTED.take(table, 1, "cpu").data[0, 5:].expand(len(mixed[0]) - 5, -1))
 
@@ -215,7 +215,7 @@ def test_what_cannot_be_taken(given, sentence):
 
 def test_tables_of_different_lengths_are_refused():
     with pytest.raises(UserError, match="differ in length: 4, 6 rows"):
-        FITTED.lasts([rows(6), rows(4)])
+        FITTED.extent([rows(6), rows(4)])
 
 
 @pytest.mark.parametrize(

@@ -102,18 +102,16 @@ class Actions:
             raise UserError(f"actions: {len(value.data)} tables were given for {count} clips: one for all, or one for each")
         return Value(value.data.expand(count, -1, -1), value.present.expand(count))
 
-    def count(self, given: Any) -> int:
-        """How many tables were given, 0 for one that holds for all."""
-        return 0 if isinstance(given, Clip | str) or not _many(given) else len(given)
+    def extent(self, given: Any) -> tuple[int, int]:
+        """(how many tables were given, 0 for one that holds for all; of how many frames they speak, 0 for presets, which go on).
 
-    def lasts(self, given: Any) -> int:
-        """Of how many frames what was given speaks; 0 for presets, which go on. Raises UserError for tables of different lengths."""
+        Raises UserError for tables of different lengths."""
         if isinstance(given, Clip):
-            return given.num_frames
+            return len(given) if given.batched else 0, given.num_frames
         lengths = {len(self._table(one)) for one in _items(given) if not isinstance(one, str)}
         if len(lengths) > 1:
             raise UserError(f"actions: the tables given differ in length: {', '.join(map(str, sorted(lengths)))} rows")
-        return max(lengths, default=0)
+        return 0 if isinstance(given, str) or not _many(given) else len(given), max(lengths, default=0)
 
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """What the latents that begin with frame `start` are told [b,t',2]; past its end, the last row again."""

@@ -66,13 +66,11 @@ class State:
             raise UserError(f"state: {len(numbers)} states were given for {count} clips: one for all, or one for each")
         return self._value(numbers.expand(count, -1, -1), here.expand(count, -1), device)
 
-    def count(self, given: Any) -> int:
-        """How many states were given, 0 for one that holds for all."""
-        return len(given) if not isinstance(given, Clip) and depth(given) == 3 else 0
-
-    def lasts(self, given: Any) -> int:
-        """0: a dream of any length begins with the state."""
-        return 0
+    def extent(self, given: Any) -> tuple[int, int]:
+        """(how many states were given, 0 for one that holds for all; 0: a dream of any length begins with it)."""
+        if isinstance(given, Clip):
+            return len(given) if given.batched else 0, 0
+        return len(given) if depth(given) == 3 else 0, 0
 
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """Nothing but in the first window: the state tells of the first frame alone."""

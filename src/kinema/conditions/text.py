@@ -88,13 +88,11 @@ class Text:
         data, mask = (x.expand(count, *x.shape[1:]) for x in (value.data, value.mask))
         return Value(data, value.present.expand(count), mask)
 
-    def count(self, given: Any) -> int:
-        """How many texts were given, 0 for one that holds for all."""
-        return len(given) if isinstance(given, Sequence) and not isinstance(given, str) else 0
-
-    def lasts(self, given: Any) -> int:
-        """0: the words are of a dream of any length."""
-        return 0
+    def extent(self, given: Any) -> tuple[int, int]:
+        """(how many texts were given, 0 for one that holds for all; 0: of a dream of any length)."""
+        if isinstance(given, Clip):
+            return len(given) if given.batched else 0, 0
+        return len(given) if isinstance(given, Sequence) and not isinstance(given, str) else 0, 0
 
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value:
         """The words again, unless they describe the state at the first frame."""

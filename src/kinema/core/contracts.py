@@ -161,15 +161,14 @@ class Condition(Protocol):
 
 class Told(Condition, Protocol):
     """A condition that a dream is told by name, `dream(text="...")`: `take` makes it of what the user gives, one for each of
-    `count` clips or one for all, on `device`; a Clip in its place is read. Its method `count` says of how many clips what the user
-    gives speaks, 0 where it is said once for all, and `lasts` of how many frames, 0 where it is said of a dream however long.
-    `initial` says that it speaks of the first frame alone. `window` is what of it the latents `shape` are told that begin with
-    frame `start` of a long dream: nothing of what is initial in any but the first."""
+    `count` clips or one for all, on `device`; a Clip in its place is read. `extent` is (of how many clips, of how many frames)
+    what the user gives speaks, 0 where it is said once for all, and of a dream however long. `initial` says that it speaks of the
+    first frame alone. `window` is what of it the latents `shape` are told that begin with frame `start` of a long dream: nothing
+    of what is initial in any but the first."""
 
     @property
     def initial(self) -> bool: ...
-    def count(self, given: Any) -> int: ...
-    def lasts(self, given: Any) -> int: ...
+    def extent(self, given: Any) -> tuple[int, int]: ...
     def take(self, given: Any, count: int, device: torch.device | str) -> Value: ...
     def window(self, value: Value, start: int, codec: Codec, shape: tuple[int, ...]) -> Value: ...
 

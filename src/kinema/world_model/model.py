@@ -234,9 +234,7 @@ class WorldModel:
 
     def _count(self, given: Mapping[str, Any]) -> int:
         """How many clips is spoken of by what the user named; 0 where it is said once, for all."""
-        batches = [len(value) for value in given.values() if isinstance(value, Clip) and value.batched]
-        lists = [self.blueprint.told[name].count(value) for name, value in given.items() if not isinstance(value, Clip)]
-        return max([0, *batches, *lists])
+        return max((self.blueprint.told[name].extent(value)[0] for name, value in given.items()), default=0)
 
     def _nothing(self, count: int) -> Tensor:
         """No first frames, of so many clips: [b,0,3,h,w]."""
@@ -275,8 +273,8 @@ class WorldModel:
     def _told(self, given: Mapping[str, Any], count: int, total: int) -> dict[str, Value]:
         """What the user named, as the network takes it, for `count` clips. Raises UserError for what the network never lacked."""
         for name, value in given.items():
-            if (lasts := self.blueprint.told[name].lasts(value)) not in (0, total):
-                raise UserError(f"{name}: {lasts} rows were given for a dream of {total} frames: one for each frame was expected")
+            if (frames := self.blueprint.told[name].extent(value)[1]) not in (0, total):
+                raise UserError(f"{name}: {frames} rows were given for a dream of {total} frames: one for each frame was expected")
         values = {name: self.blueprint.told[name].take(value, count, self.device) for name, value in given.items()}
         told = {name: value for name, value in values.items() if bool(value.present.any())}
         more = total > self.num_frames
