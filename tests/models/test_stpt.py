@@ -203,6 +203,16 @@ def test_a_shorter_clip_takes_the_first_positions():
         said(made, tokens(grid=(4, H, W)))
 
 
+def test_positions_may_be_kept_for_longer_clips():
+    made, longer = network(frames=T + 2), network(shape=(T + 2, H, W), frames=T + 2)
+    longer.load_state_dict(made.state_dict())  # one that goes on with longer clips
+    assert torch.equal(said(made, tokens()), said(longer, tokens()))
+    assert torch.equal(said(made, tokens(grid=(T + 2, H, W))), said(longer, tokens(grid=(T + 2, H, W))))
+    assert {k: v.shape for k, v in network(frames=1).state_dict().items()} == {k: v.shape for k, v in network().state_dict().items()}
+    with pytest.raises(UserError, match=r"positions of at most \[5, 4, 6\]"):
+        said(made, tokens(grid=(T + 3, H, W)))
+
+
 # --- prompts ---------------------------------------------------------------------------------------------------------
 
 
@@ -409,7 +419,7 @@ def test_what_does_not_fit_is_refused():
         network((TEXT, TEXT))
     with pytest.raises(UserError, match="'flow' enters as pyramid"):
         network((kind("flow", "pyramid"),))
-    for fields in ({"hidden": 25}, {"stride": 0}, {"partition": "hexagons"}, {"pictures": "none"}, {"heads": 0}):
+    for fields in ({"hidden": 25}, {"stride": 0}, {"partition": "hexagons"}, {"pictures": "none"}, {"heads": 0}, {"frames": -1}):
         with pytest.raises(UserError, match="STPT: "):
             STPT(**fields)
     with pytest.raises(UserError, match=f"no size 'huge'; there are {', '.join(SIZES)}"):

@@ -44,7 +44,8 @@ class STPT:
     then pointwise. `pictures`: where the frames of a clip are independent pictures, a token sees its own frame ("frames"), or only
     itself ("diagonal", W.A.L.T. to the letter). `tied` reads the logits off the table of the input's embeddings. `qk_norm`
     normalises queries and keys (layer norm: on a CPU it costs a third of RMS norm); `checkpoint` recomputes activations in the
-    backward pass.
+    backward pass. `frames`: there are positions for at least so many latent frames (0: for those of the codec's space), so that a
+    model trained on short clips can go on with longer ones.
 
     Conditions enter as tokens (text), a vector per frame (actions), a vector, channels (known tokens, which already stand in x)
     and images; others are refused when the network is built.
@@ -61,10 +62,13 @@ class STPT:
     tied: bool = True
     qk_norm: bool = True
     checkpoint: bool = False
+    frames: int = 0
 
     def __post_init__(self) -> None:
         if min(self.layers, self.hidden, self.heads, self.stride) < 1 or self.hidden % self.heads:
             raise UserError(f"STPT: hidden {self.hidden} must split into {self.heads} heads, all sizes at least 1")
+        if self.frames < 0:
+            raise UserError(f"STPT: frames must be 0 (those of the codec's space) or more, got {self.frames}")
         for name, kind in (("partition", Partition), ("pictures", Pictures)):
             if getattr(self, name) not in get_args(kind):
                 raise UserError(f"STPT: {name} must be one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
@@ -99,13 +103,14 @@ class STPTNetwork(nn.Module):
 
     def __init__(self, config: STPT, space: Space, conditions: Sequence[Condition]) -> None:
         super().__init__()
-        self.config, self.codes, self.longest = config, space.codes, space.shape
+        t, h, w = space.shape
+        self.config, self.codes, self.longest = config, space.codes, (max(t, config.frames), h, w)
         self.names = _names(conditions)
         self.images = next((c.name for c in conditions if c.enters == "images"), "")
         prompted = any(c.enters in ("tokens", "frames", "vector") for c in conditions)
         d, layers = config.hidden, config.layers
         self.table = nn.Embedding(space.codes + 1, d)
-        self.positions = nn.ParameterList(nn.Parameter(torch.empty(n, d)) for n in space.shape)
+        self.positions = nn.ParameterList(nn.Parameter(torch.empty(n, d)) for n in self.longest)
         self.enter = nn.LayerNorm(d)
         self.layers = nn.ModuleList(Layer(config, i, prompted) for i in range(layers))
         self.skips = nn.ModuleList(nn.Linear(2 * d, d) for _ in range(layers // 2 if config.skips else 0))
