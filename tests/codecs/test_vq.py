@@ -186,6 +186,18 @@ def test_an_unused_code_stays_where_it_is():
     assert float(quantiser.codebook[1]) == pytest.approx(10, abs=1e-3)
 
 
+@pytest.mark.parametrize("dim", [1, 3])
+def test_none_is_revived_after_the_first_step_unless_asked(dim):
+    """However small the share of an unused code: 0.5^400 is 0 in 32 bits."""
+    quantiser = EMACodebook(decay=0.5, revive=0.0).build(3, dim)
+    first = torch.tensor([[0.0], [10.0], [20.0]]).expand(3, dim)
+    quantiser(first, rng("first"))
+    quantiser.codebook.copy_(first)
+    assert sum(float(quantiser(torch.zeros(8, dim), rng(step)).revived) for step in range(400)) == 0
+    assert float(quantiser.share[1]) == 0
+    torch.testing.assert_close(quantiser.codebook[1:], first[1:], rtol=0, atol=1e-2)
+
+
 def test_directions_stay_of_length_one():
     quantiser = EMACodebook(normalise=True).build(12, 5)
     for step in range(5):
@@ -264,6 +276,12 @@ def test_sizes_grow_and_unknown_ones_are_refused():
         VQ.size("huge")
 
 
+@pytest.mark.parametrize("stride", [0, -8, 6])
+def test_sizes_of_impossible_strides_are_refused(stride):
+    with pytest.raises(UserError, match=f"VQ: stride must be one of 4, 8, 16, 32, got {stride}"):
+        VQ.size("base", stride=stride)
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"stride": 6}, {"stride": 4, "widths": (8,) * 4}, {"widths": ()}, {"widths": (8, 0)}, {"dim": 0}, {"blocks": 0}, {"codes": 1}],
@@ -282,6 +300,18 @@ def test_many_frames_are_encoded_piece_by_piece(monkeypatch):
     monkeypatch.setattr("kinema.codecs.vq.FRAMES", 3)
     assert torch.equal(codec.encode(batch).data, tokens.data)
     torch.testing.assert_close(codec.decode(tokens, fps=8.0, dt=0.1).rgb, rgb, rtol=0, atol=1e-5)
+
+
+def test_half_precision_around_a_codec_changes_no_token():
+    torch.manual_seed(0)
+    codec = VQ(stride=4, codes=512, dim=4, widths=(16, 16)).build().eval().requires_grad_(False)
+    batch = Clip(rgb=torch.rand(2, 4, 3, 32, 32, generator=rng("half")), fps=8.0, batched=True)
+    codec.quantiser.codebook.copy_(codec.embed(batch.rgb).flatten(0, -2)[:512])  # so that many codes are in use
+    tokens = codec.encode(batch).data
+    assert len(tokens.unique()) == 512
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(codec.encode(batch).data, tokens)
+        assert not torch.equal(codec.quantise(codec.embed(batch.rgb)).tokens, tokens)  # those of an encoder in half precision
 
 
 def test_a_small_codec_learns_to_tell_pictures_apart():

@@ -42,6 +42,9 @@ class EMACodebook:
     `decay` of the means per step; `commitment` is the weight of the squared distance that pulls vectors to their codes. A code
     whose running share falls below `revive` x 1 / codes takes the place of a random vector of the batch, as all do in the first
     step. `normalise` compares directions: vectors and codes have length 1 (Yu et al. 2022, ViT-VQGAN).
+
+    Codes are buffers. A running average of weights (`training` keeps one of the encoder) goes with the codes of the last step,
+    which follow the encoder of the last steps and not its average; the two meet where the learning rate falls to 0.
     """
 
     decay: float = 0.99
@@ -106,7 +109,8 @@ class Codebook(nn.Module):
         codes = len(self.share)
         picked = torch.randint(len(z), (codes,), generator=rng, device=rng.device).to(z.device)
         places = _from_first(z[picked])
-        dead = self.share < max(self.config.revive, torch.finfo(torch.float32).tiny) / codes
+        first = self.share.sum() == 0  # later they add up to 1
+        dead = first | (self.share < self.config.revive / codes)
         self.codebook.copy_(torch.where(dead[:, None], places, self.codebook))
         self.share.copy_(torch.where(dead, 1 / codes, self.share))
         return dead.sum().float()

@@ -39,9 +39,7 @@ class VQ:
     quantiser: Any = EMACodebook()
 
     def __post_init__(self) -> None:
-        if self.stride not in STRIDES:
-            raise UserError(f"VQ: stride must be one of {', '.join(map(str, STRIDES))}, got {self.stride}")
-        most = int(math.log2(self.stride)) + 1
+        most = _levels(self.stride)
         if not 1 <= len(self.widths) <= most:
             raise UserError(f"VQ: widths must name 1 to {most} levels for stride {self.stride}, got {self.widths}")
         if min(self.dim, self.blocks, *self.widths) < 1 or self.codes < 2:
@@ -51,7 +49,7 @@ class VQ:
     @classmethod
     def size(cls, name: str, **fields: Any) -> Self:
         """One of the named sizes: tiny, small, base (about the network of VQGAN f16, without attention)."""
-        most = int(math.log2(fields.get("stride", 16))) + 1
+        most = _levels(fields.get("stride", 16))
         sizes = {
             "tiny": cls(widths=(64, 128), blocks=1),
             "small": cls(widths=(64, 128, 256), blocks=1),
@@ -124,8 +122,9 @@ class FrameVQ(nn.Module):
     def encode(self, clip: Clip) -> Latents:
         """Tokens [b,t,h',w'] of a batch's rgb."""
         b, t, _, h, w = clip.rgb.shape
-        frames = torch.split(as_float(clip.rgb).flatten(0, 1)[:, None], FRAMES)
-        tokens = torch.cat([self.quantise(self.embed(some)).tokens for some in frames])
+        frames = torch.split(as_float(clip.rgb).float().flatten(0, 1)[:, None], FRAMES)
+        with torch.autocast(clip.rgb.device.type, enabled=False):  # half precision confuses neighbouring codes
+            tokens = torch.cat([self.quantise(self.embed(some)).tokens for some in frames])
         return Latents(tokens.reshape(b, *self.latent_shape(t, h, w)))
 
     def decode(self, latents: Latents, *, fps: float, dt: float) -> Clip:
@@ -172,6 +171,13 @@ def refuse_no_codes(tokens: Tensor, codes: int) -> None:
     if bool(wrong.any()):
         some = int(tokens[wrong][0])
         raise UserError(f"the codec decodes tokens 0 to {codes - 1}, got {some}" + (" (a masked one)" if some == -1 else ""))
+
+
+def _levels(stride: int) -> int:
+    """How many grids there are from pixels to tokens at most. Raises UserError for a stride that there is not."""
+    if stride not in STRIDES:
+        raise UserError(f"VQ: stride must be one of {', '.join(map(str, STRIDES))}, got {stride}")
+    return int(math.log2(stride)) + 1
 
 
 def _blocks(channels: int, count: int) -> list[nn.Module]:
