@@ -140,6 +140,20 @@ def test_latents_of_several_frames_are_told_means():
     torch.testing.assert_close(told[0]["actions"].data[0, :, 1], torch.tensor([0.0, 0.03]))  # rows 0, and 0 to 3
 
 
+@pytest.mark.parametrize("make", [dreamer, continuous])
+@pytest.mark.parametrize("given", [{"text": "a red ball falls"}, {"actions": "left"}])
+def test_a_dream_from_prompts_alone_goes_on_from_its_own_frames(make, given):
+    world = make()
+    told = heard(world)
+    dream = world.dream(**given, num_frames=WINDOW + 4, seed=1)
+    assert (dream.num_frames, dream.meta["condition_frames"]) == (WINDOW + 4, 0)
+    steps = len(told) // 2  # two windows, which share one frame
+    assert ["frames" in call and bool(call["frames"].present.all()) for call in told] == [False] * steps + [True] * steps
+    assert torch.equal(dream.rgb[:WINDOW], world.dream(**given, seed=1).rgb)
+    with pytest.raises(UserError, match="cannot go on from 0 given frames"):
+        make(conditions=(Text(Words(16), describe="caption", drop=0.5),)).dream(text="a", num_frames=WINDOW + 1)
+
+
 # --- what is refused ---
 
 

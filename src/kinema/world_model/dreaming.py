@@ -44,7 +44,7 @@ class Dreaming:
             rgb = self._window(seen, len(first), index, start)
             return torch.cat([first, rgb[:, first.shape[1] :]], 1)
 
-        return rollout(window, given, num_frames, self.blueprint.num_frames, given.shape[1])
+        return rollout(window, given, num_frames, self.blueprint.num_frames, given.shape[1] or self._shown)
 
     def inpainted(self, video: Tensor, masked: Tensor, feather: int) -> Tensor:
         """The video [b,t,3,h,w] with the pixels `masked` [b,t,h,w] dreamt, blended over `feather` px inside the mask."""
@@ -71,10 +71,14 @@ class Dreaming:
         return windowed(window, video, length, self._overlap)
 
     @property
+    def _shown(self) -> int:
+        """How many first frames the network goes on from (0: it was trained without any)."""
+        return max((c.count for c in self.blueprint.conditions if isinstance(c, Frames)), default=0)
+
+    @property
     def _overlap(self) -> int:
         """Frames that windows of an edit share at least: those that a dream goes on from, or those of one latent."""
-        counts = [c.count for c in self.blueprint.conditions if isinstance(c, Frames)]
-        return max(counts, default=0) or int(self.codec.frames_of(1))
+        return self._shown or int(self.codec.frames_of(1))
 
     def _cells(self, masked: Tensor) -> Tensor:
         """Which tokens [b,t',h',w'] of a window hold a masked pixel."""
