@@ -17,10 +17,11 @@ from kinema.benchmarks.resample import bootstrapped, jackknifed, rank_correlatio
 from kinema.codecs import Pixels
 from kinema.conditions import Frames
 from kinema.core import UserError
+from kinema.core.video import write_video
 from kinema.metrics import FVD
 from kinema.models import DiT
 from kinema.objectives import Denoise
-from kinema.sampling import Euler
+from kinema.sampling import Euler, Without
 
 from ..dreamers import dreamer
 
@@ -83,6 +84,43 @@ def test_the_same_again_costs_no_dream(ran, models, truths, monkeypatch):
     again = Prompted(clips=2, steps=(1, 2), timed=1, batch=2, folder=folder).run(models, truths)
     assert json.dumps(to_json(again)) == json.dumps(to_json(findings))
     assert again.drives == findings.drives
+
+
+def test_guidance_goes_with_what_is_told(truths, monkeypatch, without_weights):
+    model, heard = dreamer(sources=(Without("text"), Without("actions"))), []
+
+    def spy(name):
+        real = getattr(model, name)
+
+        def call(*args, guidance, **told):
+            heard.append((name, told.keys() & {"text", "actions"}, guidance))
+            return real(*args, guidance=guidance, **told)
+
+        monkeypatch.setattr(model, name, call)
+
+    spy("dream")
+    spy("inpaint")
+    weights = {"actions": 1.0, "text": 2.0}
+    Prompted(clips=2, tests=("inpainting", "quality"), steps=(1,), timed=1, batch=4, guidance=weights).run({"tokens": model}, truths)
+    assert all(set(guidance) == told for _, told, guidance in heard)
+    for name in ("dream", "inpaint"):  # drives are told their actions beside clips that have none
+        assert {frozenset(told) for other, told, _ in heard if other == name} == {frozenset({"text"}), frozenset({"text", "actions"})}
+
+
+@pytest.mark.parametrize("change", [("MADE", -1), ("__version__", "0")])
+def test_what_another_version_made_is_made_again(tmp_path, monkeypatch, change):
+    store, made = Kept(tmp_path), []
+
+    def make():
+        made.append(0)
+        return {"x": torch.ones(1)}
+
+    store.tensors("x", ["key"], make)
+    store.tensors("x", ["key"], make)
+    assert len(made) == 1
+    monkeypatch.setattr(f"kinema.benchmarks.kept.{change[0]}", change[1])
+    store.tensors("x", ["key"], make)
+    assert len(made) == 2
 
 
 def test_files(ran, tmp_path):
@@ -236,6 +274,31 @@ def test_models_must_agree(models, truths):
         Prompted(clips=2).run(models, {"drop": [clip.frames(0, 4) for clip in truths["drop"]]})
 
 
-def test_folders_are_told_apart_by_their_scenario(tmp_path):
+def folder_of(place, scenario):
+    place.mkdir()
+    for k, shade in enumerate((0, 80, 160)):
+        write_video(place / f"{k}.mp4", torch.full((2, 3, 16, 16), shade, dtype=torch.uint8), 8)
+    row = {} if scenario is None else {"scenario": scenario}
+    (place / "metadata.jsonl").write_text("".join(json.dumps({"file_name": f"{k}.mp4", **row}) + "\n" for k in range(3)))
+    return place
+
+
+@pytest.mark.parametrize("said", ["Drop", {"part": "kinema.simulators.Drop"}])
+def test_folders_are_told_apart_by_their_scenario(tmp_path, said):
+    folders = [folder_of(tmp_path / "a", said), folder_of(tmp_path / "b", "roll"), folder_of(tmp_path / "Slide", None)]
+    groups = held_in(folders)
+    assert list(groups) == ["drop", "roll", "slide"]
+    assert [int(clip.rgb.max()) for clip in groups["drop"]] == [0, 80, 160]
+    with pytest.raises(UserError, match="there are clips of drop already; give one folder per scenario"):
+        held_in([*folders, folder_of(tmp_path / "again", "drop")])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match="there is no such folder"):
         held_in([tmp_path / "none"])
+
+
+def test_the_first_clips_are_taken(models, truths):
+    first, second = truths["drop"]
+    taken = Prompted(clips=2)._fitting({"drop": [first, second, first]}, models["tokens"])["drop"]
+    assert [torch.equal(clip.rgb, other.rgb) for clip, other in zip(taken, (first, second), strict=True)] == [True, True]

@@ -45,18 +45,18 @@ FILLS: Mapping[str, Callable[[Clip, Tensor], Tensor]] = {"mean colour": mean_col
 
 
 def inpainted(subject: Subject, clips: Sequence[Clip], mask: Tensor, told: Sequence[str]) -> list[Clip]:
-    """The clips with the hole dreamt anew by the model, told what it takes."""
-    key, done = subject.key, []
-    names = sorted(n for n in told if subject.takes(n))
+    """The clips with the hole dreamt anew by the model, told what it takes and all clips of a batch have."""
+    done: list[Clip] = []
     for start in range(0, len(clips), subject.batch):
         some = clips[start : start + subject.batch]
+        names = subject.hears(some, told)
 
-        def make(some: Sequence[Clip] = some, at: int = start) -> Mapping[str, Tensor]:
+        def make(some: Sequence[Clip] = some, names: Sequence[str] = names, at: int = start) -> Mapping[str, Tensor]:
             video = Clip.stack([c.only("rgb") for c in some])
-            done = subject.model.inpaint(video, mask, seed=subject.seed + at, guidance=subject.guided(names), **said(some, names))
-            return {"rgb": as_uint8(done.rgb)}
+            dream = subject.model.inpaint(video, mask, seed=subject.seed + at, guidance=subject.guided(names), **said(some, names))
+            return {"rgb": as_uint8(dream.rgb)}
 
-        asked = [key, key_of(some), key_of_mask(mask), names, subject.guided(names), subject.seed + start]
+        asked = [subject.key, key_of(some), key_of_mask(mask), names, subject.guided(names), subject.seed + start]
         kept = subject.kept.tensors("inpaint", asked, make)
         done += [clip.only("rgb").replace(rgb=rgb) for clip, rgb in zip(some, kept["rgb"], strict=True)]
         subject.progress(f"{subject.name}: inpainting", len(done), len(clips))

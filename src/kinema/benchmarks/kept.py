@@ -11,9 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from .. import __version__
 from ..core.clip import Clip
 from ..core.files import make_folder, write_whole
 from ..core.rng import digest
+
+MADE = 1  # raised whenever a sampler, a simulator or a metric changes what it gives for the same arguments
 
 
 class Kept:
@@ -23,10 +26,10 @@ class Kept:
         self.folder = None if folder is None else make_folder(folder)
 
     def tensors(self, name: str, key: Any, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """What `make` gives, read from a file where it was made before from the same `key` (a JSON value)."""
+        """What `make` gives, read from a file where this version made it before from the same `key` (a JSON value)."""
         if self.folder is None:
             return make()
-        file = self.folder / f"{name}-{digest(key)}.safetensors"
+        file = self.folder / f"{name}-{digest([__version__, MADE, key])}.safetensors"
         try:
             return load_file(file)
         except (OSError, SafetensorError):  # not there, or cut short

@@ -45,7 +45,8 @@ def retold(clip: Clip, kept: Kept) -> dict[str, Clip]:
 
     Raises UserError for a clip that is no simulated drive.
     """
-    world = rebuild(clip.meta["scenario"], "meta.scenario") if "scenario" in clip.meta else None
+    scenario = clip.meta.get("scenario")
+    world = rebuild(scenario, "meta.scenario") if isinstance(scenario, Mapping) else None
     if not isinstance(world, Driving) or "params" not in clip.meta or not clip.has("actions"):
         raise UserError("the action test needs clips of the driving world, whose meta tells scenario and parameters")
 

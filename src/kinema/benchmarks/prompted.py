@@ -71,7 +71,6 @@ class Prompted:
         asked = subjects(models, self.folder, self.seed, self.batch, self.guidance, self.progress)
         given = held_out(asked[0].model, self.clips) if truths is None else truths
         groups = self._fitting(given, asked[0].model)
-        every = [clip for clips in groups.values() for clip in clips]
         tables: dict[str, Table] = {}
         drives: list[obedience.Drive] = []
         confusion: dict[str, Any] = {}
@@ -82,7 +81,7 @@ class Prompted:
         if "words" in self.tests and len(groups) > 1:
             tables["words"], confusion = self._words(asked, groups)
         if "inpainting" in self.tests:
-            tables["inpainting"] = self._inpainting(asked, every)
+            tables["inpainting"] = self._inpainting(asked, groups)
         if "quality" in self.tests:
             tables["quality"], equal = self._quality(asked, groups)
         model = asked[0].model
@@ -131,20 +130,22 @@ class Prompted:
                 why = "was never trained without first frames" if s.takes("text") else "takes no words"
                 self._skipped.append(f"words: {s.name} {why}")
                 continue
-            dreams[s.name] = look(s.dreams(every, ("text",), frames=False, what="from words"), kept)
+            dreamt = [d for clips in groups.values() for d in s.dreams(clips, ("text",), frames=False, what="from words")]
+            dreams[s.name] = look(dreamt, kept)
             dreams[f"{s.name}: codec"] = look(reconstructions(s.model.codec, every), kept)
         seen = worded.judged(look(every, kept), labels, dreams, self.seed)
         confusion = {source: worded.confusion(names, labels, found) for source, found in seen.items()}
         return worded.table_of(names, labels, seen, look.name, self.seed), confusion
 
-    def _inpainting(self, asked: Sequence[Subject], clips: Sequence[Clip]) -> Table:
+    def _inpainting(self, asked: Sequence[Subject], groups: Mapping[str, Sequence[Clip]]) -> Table:
+        clips = [clip for some in groups.values() for clip in some]
         mask, lpips = filling.box(asked[0].model.size), self._lpips("inpainting", asked[0].model)
         samples: list[Sample] = []
         for s in asked:
             if not s.model.codec.codes:
                 self._skipped.append(f"inpainting: {s.name} is of continuous latents, which no mask is kept in")
                 continue
-            done = [as_float(c.rgb) for c in filling.inpainted(s, clips, mask, PROMPTS)]
+            done = [as_float(c.rgb) for some in groups.values() for c in filling.inpainted(s, some, mask, PROMPTS)]
             samples += filling.samples_of(s.name, clips, done, mask, lpips)
             coded = zip(reconstructions(s.model.codec, clips), clips, strict=True)
             codec = [torch.where(mask, as_float(c.rgb), as_float(t.rgb)) for c, t in coded]
@@ -213,8 +214,9 @@ def held_in(folders: Sequence[str | Path]) -> dict[str, Sequence[Clip] | Dataset
     groups: dict[str, Sequence[Clip] | Dataset] = {}
     for folder in folders:
         dataset = open_dataset(folder, ("rgb",))
-        world = dataset[0].meta.get("scenario", {}).get("part", Path(folder).name)
-        name = str(world).rsplit(".", 1)[-1].lower()
+        said = dataset[0].meta.get("scenario")  # a world's JSON, or its name in published files and tables
+        world = said.get("part") if isinstance(said, Mapping) else said
+        name = str(world or Path(folder).name).rsplit(".", 1)[-1].lower()
         if name in groups:
             raise UserError(f"{folder}: there are clips of {name} already; give one folder per scenario")
         groups[name] = dataset

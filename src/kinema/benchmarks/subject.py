@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,18 @@ class Subject:
     guidance: Mapping[str, float] = field(default_factory=dict)
     progress: Progress = field(default=lambda what, done, total: None)
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """What tells it from every other model."""
+        """What tells it from every other model, whose weights must not change from here on."""
         return f"{key_of_weights(self.model.codec, self.model.network)} {to_json(self.model.blueprint)}"
 
     def takes(self, *names: str) -> bool:
         """Whether it can be told all of these by name."""
         return set(names) <= set(self.model.takes)
+
+    def hears(self, clips: Sequence[Clip], told: Iterable[str]) -> list[str]:
+        """What it is really told of a batch: those of the names that it takes and that all clips have."""
+        return sorted(name for name in set(told) if self.takes(name) and all(clip.has(name) for clip in clips))
 
     def guided(self, told: Iterable[str]) -> dict[str, float]:
         """The guidance that concerns what it is told."""
@@ -48,14 +53,14 @@ class Subject:
         self, clips: Sequence[Clip], told: Iterable[str], *, frames: bool = True, steps: int | None = None, what: str = "dream"
     ) -> list[Clip]:
         """Its dreams in the order of `clips`: from their first frames if `frames`, told those of their fields that are in `told`,
-        that the model takes and that all clips have."""
-        names = sorted(set(told) & set(self.model.takes))
-        key, made = self.key, []
+        that the model takes and that all clips of a batch have."""
+        made: list[Clip] = []
         for start in range(0, len(clips), self.batch):
             some = clips[start : start + self.batch]
-            asked = [key, key_of(some), names, self.guided(names), frames, steps, self.seed + start]
+            names = self.hears(some, told)
+            asked = [self.key, key_of(some), names, self.guided(names), frames, steps, self.seed + start]
 
-            def make(some: Sequence[Clip] = some, at: int = start) -> Mapping[str, Tensor]:
+            def make(some: Sequence[Clip] = some, names: Sequence[str] = names, at: int = start) -> Mapping[str, Tensor]:
                 return {"rgb": self._dream(some, names, frames, steps, self.seed + at)}
 
             kept = self.kept.tensors("dream", asked, make)
@@ -69,19 +74,20 @@ class Subject:
         told = said(clips, names)
         first = self.model.condition_frames
         shown = Clip.stack([c.only("rgb").frames(0, first) for c in clips]) if frames and first else None
-        dream = self.model.dream(frames=shown, num_frames=self.model.num_frames, steps=steps, guidance=self.guided(told), seed=seed, **told)
+        guidance = self.guided(names)
+        dream = self.model.dream(frames=shown, num_frames=self.model.num_frames, steps=steps, guidance=guidance, seed=seed, **told)
         if not torch.isfinite(dream.rgb).all():
             raise UserError(f"{self.name}: the model dreams NaN or infinite pixels")
         return as_uint8(dream.rgb)
 
     def seconds(self, clips: Sequence[Clip], told: Iterable[str], steps: int | None) -> list[float]:
         """Wall time in s of the dream of each clip, one at a time, after one that warms up."""
-        names = sorted(set(told) & set(self.model.takes))
-        asked = [self.key, key_of(clips), names, self.guided(names), steps, torch.get_num_threads(), str(self.model.device)]
+        heard = [self.hears([clip], told) for clip in clips]
+        asked = [self.key, key_of(clips), heard, self.guided(told), steps, torch.get_num_threads(), str(self.model.device)]
 
         def measure() -> Mapping[str, Tensor]:
             taken = []
-            for clip in (clips[0], *clips):
+            for clip, names in ((clips[0], heard[0]), *zip(clips, heard, strict=True)):
                 start = time.perf_counter()
                 self._dream([clip], names, True, steps, self.seed)
                 taken.append(time.perf_counter() - start)
@@ -91,9 +97,8 @@ class Subject:
 
 
 def said(clips: Sequence[Clip], names: Iterable[str]) -> dict[str, Any]:
-    """Those of the named fields that all clips have, as a dream is told them."""
-    there = [name for name in names if all(clip.has(name) for clip in clips)]
-    return {n: [c.text for c in clips] if n == "text" else Clip.stack([c.only(n) for c in clips]) for n in there}
+    """The named fields, which all clips have, as a dream is told them."""
+    return {n: [c.text for c in clips] if n == "text" else Clip.stack([c.only(n) for c in clips]) for n in names}
 
 
 def subjects(
