@@ -21,7 +21,8 @@ from kinema.recipes import tokeniser  # noqa: E402
 from kinema.sampling import Parallel  # noqa: E402
 from kinema.training import Stage  # noqa: E402
 from kinema.training.stage import assemble, with_codec  # noqa: E402
-from kinema.world_model import Blueprint  # noqa: E402
+from kinema.world_model import Blueprint, save_weights  # noqa: E402
+from kinema.world_model.folder import fingerprint  # noqa: E402
 
 KINDS = {  # aMUSEd's looks codes up and takes pixels in [0, 1]; taming's has attention; a spatial norm is MoVQ's
     "taming": {},
@@ -145,6 +146,29 @@ def test_what_is_saved_with_a_model_needs_the_folder_no_more(both, tmp_path):
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
     with pytest.raises(UserError, match=r"the weights cannot be had|there is no folder"):
         config.build().reconstruct(rgb)  # no weights are made up
+
+
+def test_weights_that_are_not_at_hand_are_not_saved(both, tmp_path):
+    codec = both[1].build()
+    shutil.rmtree(both[1].weights)
+    with pytest.raises(UserError, match=r"codec\.safetensors: 'network\..*' is NaN: .* the weights of a pretrained part are not at hand"):
+        save_weights(codec, tmp_path / "codec.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_its_fingerprint_is_that_of_what_makes_tokens(both):
+    codec, batch = both[1].build(), clip()
+    before, tokens, rgb = fingerprint(codec), codec.encode(batch).data, codec.reconstruct(batch.rgb)
+    weights = dict(codec.network.named_parameters())
+    alike = []
+    for key in ("decoder.conv_out.bias", "post_quant_conv.bias", "encoder.conv_out.bias", "quant_conv.bias", "quantize.embedding.weight"):
+        kept = weights[key].clone()
+        weights[key].add_(torch.randn(kept.shape, generator=torch_stream("moved", key)))
+        assert not torch.equal(codec.reconstruct(batch.rgb), rgb)
+        alike.append(torch.equal(codec.encode(batch).data, tokens))
+        assert (fingerprint(codec) == before) is alike[-1]
+        weights[key].copy_(kept)
+    assert alike == [True, True, False, False, False]
 
 
 def test_its_weights_are_not_trained_and_a_network_may_stand_on_it(both, tmp_path):

@@ -306,9 +306,10 @@ def test_half_precision_around_a_codec_changes_no_token():
     torch.manual_seed(0)
     codec = VQ(stride=4, codes=512, dim=4, widths=(16, 16)).build().eval().requires_grad_(False)
     batch = Clip(rgb=torch.rand(2, 4, 3, 32, 32, generator=rng("half")), fps=8.0, batched=True)
-    codec.quantiser.codebook.copy_(codec.embed(batch.rgb).flatten(0, -2)[:512])  # so that many codes are in use
+    others = torch.rand(2, 4, 3, 32, 32, generator=rng("others"))
+    codec.quantiser.codebook.copy_(codec.embed(others).flatten(0, -2))  # so that many codes are in use
     tokens = codec.encode(batch).data
-    assert len(tokens.unique()) == 512
+    assert len(tokens.unique()) > 100
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(codec.encode(batch).data, tokens)
         assert not torch.equal(codec.quantise(codec.embed(batch.rgb)).tokens, tokens)  # those of an encoder in half precision

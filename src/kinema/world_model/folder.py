@@ -19,6 +19,9 @@ from ..core.errors import UserError
 from ..core.files import read_json, write_whole
 from .blueprint import Blueprint
 
+# What in a codec's state makes no latents: decoders (`post_quant_conv` is the first layer of a VQModel's), and shares of codes in use.
+ASIDE = frozenset({"decoder", "post_quant_conv", "usage", "share"})
+
 
 def shipped() -> dict[str, Path]:
     """Folders of the models and codecs that ship, by name."""
@@ -81,9 +84,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
 def save_weights(module: nn.Module, path: Path, *, half: bool = False, said: Mapping[str, str] | None = None) -> None:
     """Write a network's weights as safetensors, whole or not at all; `half` stores floating-point numbers in 16 bits.
 
-    `said` goes into the header of the file, for `said_in` to read.
+    `said` goes into the header of the file, for `said_in` to read. Raises UserError for weights that are no numbers.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    for key, value in state.items():
+        if value.isnan().any():
+            raise UserError(f"{path}: {key!r} is NaN: the training diverged, or the weights of a pretrained part are not at hand")
     state = {key: _halved(value) if half else value for key, value in state.items()}
     write_whole(path, save(state, dict(said) if said else None))
 
@@ -103,7 +109,7 @@ def fingerprint(codec: nn.Module) -> str:
     Not for its decoder's, which may go on learning alone while models stay valid, nor for the record of which codes are used.
     """
     state, found = codec.state_dict(), hashlib.blake2b(digest_size=16)
-    for key in sorted(key for key in state if not key.startswith("decoder.") and key != "usage"):
+    for key in sorted(key for key in state if ASIDE.isdisjoint(key.split("."))):
         value = _halved(state[key].detach().cpu()).contiguous()
         found.update(f"{key} {tuple(value.shape)} {value.dtype} ".encode())
         found.update(value.flatten().view(torch.uint8).numpy().tobytes())
