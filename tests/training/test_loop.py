@@ -227,6 +227,24 @@ def test_groups_are_stepped_apart(tmp_path):
     assert (checkpoints(tmp_path / "checkpoints")[-1] / "optimizer-b.safetensors").exists()
 
 
+class Learning(Next, nn.Module):
+    """The objective of `Next` with something of its own."""
+
+    def __init__(self, own):
+        nn.Module.__init__(self)
+        Next.__init__(self)
+        self.own = own
+
+
+def test_an_objective_that_learns_names_its_groups(tmp_path):
+    with pytest.raises(UserError, match=r"Learning has parameters of its own in a group 'model', which is the model's: .*parameter_groups"):
+        train(small(tmp_path / "refused", Learning(nn.Linear(1, 1))))
+    still = small(tmp_path / "still", Learning(nn.Linear(1, 1).requires_grad_(False)), steps=2)
+    before = [p.detach().clone() for p in still.model.parameters()]
+    train(still)
+    assert all(not torch.equal(a, b) for a, b in zip(before, still.model.parameters(), strict=True))
+
+
 # --- precision and compilation ---
 
 

@@ -35,8 +35,9 @@ Probe = Callable[[nn.Module, int], dict[str, float]]
 
 @dataclass(kw_only=True)
 class Run:
-    """What one training run needs. `prepare` turns a batch into what the objective takes (a frozen codec's latents, say);
-    `probe` judges the averaged model on held-out clips, and the lowest figure named `best` marks the best checkpoint."""
+    """What one training run needs. `prepare` turns a batch into what the objective takes (a frozen codec's latents, say), and
+    `stands_on` stands for its weights, which must be the same on resuming. `probe` judges the averaged model on held-out clips,
+    and the lowest figure named `best` marks the best checkpoint."""
 
     model: nn.Module
     objective: Objective
@@ -46,6 +47,7 @@ class Run:
     prepare: Callable[[Clip], Any] | None = None
     probe: Probe | None = None
     best: str | None = None
+    stands_on: str = ""
     quiet: bool = False
 
 
@@ -93,7 +95,7 @@ class _Loop:
         self.model = run.model.to(self.device)
         # An objective may learn too: a discriminator, say, which is no part of the model.
         self.judge = run.objective.to(self.device) if isinstance(run.objective, nn.Module) else None
-        self.groups = _groups(self.model) | ({} if self.judge is None else _groups(self.judge))
+        self.groups = _together(self.model, self.judge)
         self.average = Average(self.model, self.config.ema) if self.config.ema else None
         raw = {name: self._optimizer(list(group.values())) for name, group in self.groups.items()}
         if self.config.compile:
@@ -267,7 +269,8 @@ class _Loop:
             for name, optimizer in self.optimizers.items():
                 tensors[f"optimizer-{name}"] = pack_optimizer(optimizer.optimizer, list(self.groups[name]))
             scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else None
-            state = {"recent": self.guard.recent, "skipped": self.guard.skipped, "lowest": self.lowest, "scaler": scaler}
+            guard = {"recent": self.guard.recent, "skipped": self.guard.skipped}
+            state = {**guard, "lowest": self.lowest, "scaler": scaler, "stands_on": self.run.stands_on}
             save_checkpoint(self.folder, self.step, tensors, state, self.config.keep)
         self.accelerator.wait_for_everyone()
 
@@ -282,6 +285,11 @@ class _Loop:
         if not found:
             return self._save()
         tensors, state = load_checkpoint(found[-1])
+        if state.get("stands_on", self.run.stands_on) != self.run.stands_on:  # older checkpoints do not say
+            raise UserError(
+                f"{self.run.out}: this run learnt from the latents of a codec whose weights have changed since: bring them back, "
+                "or train in another folder"
+            )
         try:
             self.model.load_state_dict(tensors["model"])
             if self.judge is not None:
@@ -338,6 +346,18 @@ def _groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
     split = getattr(model, "parameter_groups", None)
     groups = split() if split else {"model": dict(model.named_parameters())}
     return {name: {key: p for key, p in group.items() if p.requires_grad} for name, group in groups.items()}
+
+
+def _together(model: nn.Module, judge: nn.Module | None) -> dict[str, dict[str, nn.Parameter]]:
+    """The groups of a model and of an objective that learns. Raises UserError where both would step under one name."""
+    groups = _groups(model)
+    own = {} if judge is None or not any(p.requires_grad for p in judge.parameters()) else _groups(judge)
+    for name in sorted(groups.keys() & own.keys()):
+        raise UserError(
+            f"{type(judge).__name__} has parameters of its own in a group {name!r}, which is the model's: an objective that learns "
+            "names its groups in parameter_groups()"
+        )
+    return groups | own
 
 
 @contextmanager
