@@ -1,25 +1,28 @@
 """Stages: what is refused before training, what a run leaves, how one stage stands on another."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from kinema import WorldModel, recipes
 from kinema.codecs import VAE, Pixels
-from kinema.conditions import Frames
+from kinema.conditions import Frames, Images, Text
 from kinema.core.config import from_json, part, to_json
 from kinema.core.errors import UserError
 from kinema.core.files import read_json, write_json
 from kinema.data import Simulated, Subset
+from kinema.experts import Words
 from kinema.metrics import LPIPS, PSNR
 from kinema.objectives import Reconstruct
 from kinema.simulators import Uniform
 from kinema.training import run
 from kinema.training.checkpoint import checkpoints
+from kinema.training.stage import _OnceInFull
 from kinema.world_model import load_blueprint
 
 WEIGHTS = Path(os.environ.get("KINEMA_WEIGHTS") or Path(__file__).parents[3] / "shared" / "weights")
@@ -164,6 +167,56 @@ def test_training_can_begin_from_a_model(tiny, tmp_path):
         torch.testing.assert_close(b[key], value)
     with pytest.raises(UserError, match=r"model.safetensors: these are the weights of another network"):
         run(changed(replace(tiny, start=str(first)), "blueprint", model=replace(tiny.blueprint.model, hidden=48)), tmp_path / "third")
+
+
+def told(codec, **fields):
+    """A network on a trained codec."""
+    tiny, data = recipes.planar.tiny(), recipes.codec.worlds(16, 9, 3)
+    made = replace(tiny, codec=str(codec), data=data, held_out=data, **fields)
+    return changed(made, "blueprint", num_frames=9, conditions=(Frames(5),))
+
+
+def test_a_world_is_not_started_on_another_codec(codec, tmp_path):
+    first = run(told(codec), tmp_path / "first")
+    other = run(changed(recipes.codec.tiny(), "train", seed=1), tmp_path / "other")
+    with pytest.raises(UserError, match=rf"start: {first} was trained with another codec than this stage's, {other}"):
+        run(told(other, start=str(first)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    weights = load_file(first / "model.safetensors")
+    save_file(weights, first / "model.safetensors")  # of a version that did not say
+    run(told(other, start=str(first)), tmp_path / "run")
+
+
+def test_a_run_does_not_go_on_when_its_codec_was_trained_again(codec, tmp_path):
+    mine = tmp_path / "codec"
+    shutil.copytree(codec, mine)
+    out = tmp_path / "run"
+    model = run(told(mine), out)
+    shutil.rmtree(model)
+    shutil.copy(run(changed(recipes.codec.tiny(), "train", seed=1), tmp_path / "other") / "codec.safetensors", mine)
+    with pytest.raises(UserError, match="learnt from the latents of a codec whose weights have changed since"):
+        run(told(mine), out, resume=True)
+    assert not model.exists()
+    for path in checkpoints(out / "checkpoints"):  # of a version that did not say
+        state = read_json(path / "state.json")
+        del state["stands_on"]
+        write_json(path / "state.json", state)
+    assert run(told(mine), out, resume=True) == model
+
+
+class Listed(list):
+    length = 1
+
+
+@pytest.mark.parametrize("condition", [Text(Words(8), describe="caption"), Images()])
+def test_kept_latents_come_with_what_any_condition_reads(tiny, condition):
+    """Also where it is the only one."""
+    clip = tiny.data[0].only("rgb").replace(text="A ball.", meta={"images": True})
+    for conditions in ((condition,), (Frames(3), condition)):
+        kept = _OnceInFull(Listed([clip]), changed(tiny, "blueprint", conditions=conditions).blueprint)[0]
+        assert kept.text == "A ball."
+        assert kept.meta["images"]
+    assert not _OnceInFull(Listed([clip]), tiny.blueprint)[0].has("text")
 
 
 # --- a perceptual distance ---

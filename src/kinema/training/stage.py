@@ -19,7 +19,7 @@ from ..core.errors import UserError
 from ..core.files import make_folder, read_json, write_json
 from ..core.video import write_video
 from ..data import Dataset
-from ..world_model import Blueprint, WorldModel, find, load_blueprint, load_weights, save_weights
+from ..world_model import Blueprint, WorldModel, find, fingerprint, load_blueprint, load_weights, said_in, save_weights
 from .config import Train
 from .loop import Run, train
 from .processes import processes
@@ -34,7 +34,7 @@ class Stage:
     `codec` names a trained codec (a model folder, or one that ships) whose weights and shape are taken; where it is empty
     the stage trains the blueprint's codec itself. `start` names a model whose weights training begins from.
     `metrics` judge `probes` clips of `held_out`; the first one, if lower is better, marks the best checkpoint.
-    `only` names the one submodule that is trained; the rest keeps its weights.
+    `only` names the one submodule that is trained; the rest keeps its weights. A tokeniser's codes move with its encoder alone.
     `cache` keeps every clip's latents in memory (as 16-bit numbers) once they are encoded, for data that has an end.
     """
 
@@ -90,7 +90,11 @@ def assemble(stage: Stage, out: Path) -> Run:
         load_weights(codec, find(stage.codec) / "codec.safetensors")
     model = codec if network is None else network
     if stage.start:
-        load_weights(model, find(stage.start) / ("codec.safetensors" if network is None else "model.safetensors"))
+        started = find(stage.start) / ("codec.safetensors" if network is None else "model.safetensors")
+        load_weights(model, started)
+        if network is not None and said_in(started).get("codec", fingerprint(codec)) != fingerprint(codec):  # older ones do not say
+            kind, ours = "tokeniser" if codec.codes else "codec", stage.codec or type(stage.blueprint.codec).__name__
+            raise UserError(f"start: {stage.start} was trained with another {kind} than this stage's, {ours}: name its own with --codec")
     if stage.only:
         freeze_but(model, stage.only)
     if network is not None:
@@ -108,6 +112,7 @@ def assemble(stage: Stage, out: Path) -> Run:
         config=stage.train,
         out=out,
         prepare=None if network is None else _Encoder(stage.blueprint, codec, stage.cache),
+        stands_on="" if network is None else fingerprint(codec),
         probe=_Probe(stage, codec, out / "dreams") if judge else None,
         best=judge.name if judge and not judge.higher_is_better else None,
     )
@@ -272,7 +277,8 @@ class _OnceInFull:
 
     def __init__(self, clips: Dataset, blueprint: Blueprint) -> None:
         self.clips, self.length = clips, clips.length
-        self.fields = ("rgb", "text", "bodies", "actions") if len(blueprint.conditions) > 1 else ("rgb",)
+        seen = all(condition.name == "frames" for condition in blueprint.conditions)
+        self.fields = ("rgb",) if seen else ("rgb", "text", "bodies", "actions")
         self.rest: dict[int, Clip] = {}
 
     def __getitem__(self, index: int) -> Clip:
