@@ -182,6 +182,11 @@ def test_a_model_that_never_lacked_its_actions_asks_for_them():
     assert strict.dream(actions="brake", num_frames=WINDOW).num_frames == WINDOW
 
 
+def test_a_condition_of_another_time_step_is_refused():
+    with pytest.raises(UserError, match=r"the condition actions has a time step of 0.1 s, the clips one of 0.125 s \(dt\)"):
+        dreamer((Frames(1), Actions(dt=0.1)))
+
+
 # --- saved, and fed with pictures ---
 
 

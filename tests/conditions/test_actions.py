@@ -84,6 +84,24 @@ def test_what_statistics_cannot_be_taken_from():
         Actions.fitted([clip(rows(3)), clip(rows(3), dt=0.1)])
 
 
+def test_refitted_changes_the_statistics_alone():
+    mine = Actions(kind="camera", dt=0.125, drop=0.3)
+    clips = [clip(rows(50, seed)) for seed in range(4)]
+    made, fitted = mine.refitted(clips), Actions.fitted(clips, kind="camera")
+    assert (made.kind, made.dt, made.drop) == ("camera", 0.125, 0.3)
+    assert (*made.mean, *made.std) == pytest.approx((*fitted.mean, *fitted.std), rel=1e-5)
+    assert made == mine.refitted(clips)
+    for others in ([clip(rows(3)).only("rgb")], [clip(torch.full((3, 4), NAN))], [clip(rows(3) * torch.tensor([1.0, 1, 1, 0]))]):
+        assert mine.refitted(others) is mine
+
+
+def test_another_time_step_is_refused():
+    other = clip(rows(4), dt=0.1)
+    for reading in (lambda: FITTED.take(other, 1, "cpu"), lambda: FITTED.read(Clip.stack([other]), PIXELS, shape(PIXELS, 4))):
+        with pytest.raises(UserError, match=r"made for a time step of 0.125 s, the clip has 0.1 s"):
+            reading()
+
+
 @pytest.mark.parametrize("hole", ["all", "a row", "a number"])
 def test_missing_actions_are_absent_and_no_nan_leaks(hole):
     broken = rows(4)

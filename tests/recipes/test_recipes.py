@@ -8,7 +8,8 @@ import torch
 
 from kinema import WorldModel
 from kinema.core.config import from_json, to_json
-from kinema.data import Simulated
+from kinema.core.errors import UserError
+from kinema.data import Joined, Prompted, Simulated
 from kinema.recipes import RECIPES
 from kinema.simulators import scenario
 from kinema.training import Stage, run
@@ -90,6 +91,25 @@ def test_training_lowers_the_loss(name, tmp_path):
     run(stage, tmp_path)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+def test_the_second_part_of_world_dreamer_starts_from_the_first(tmp_path):
+    """From fewer frames; at toy size, with the recipe's ratio of frames."""
+    parts = [RECIPES["world_dreamer"].world_dreamer(part=part) for part in (1, 2)]
+    longest = max(part.blueprint.num_frames for part in parts)
+    assert all(part.blueprint.model.frames == longest for part in parts)
+    tiny = RECIPES["world_dreamer"].tiny()
+    model = replace(tiny.blueprint.model, frames=6)
+
+    def of(num_frames, **fields):
+        clips = Prompted(Joined((Simulated(scenario("uniform", size=16, num_frames=num_frames), length=4),)))
+        return replace(tiny, blueprint=replace(tiny.blueprint, model=model, num_frames=num_frames), data=clips, held_out=clips, **fields)
+
+    first = run(of(4), tmp_path / "1")
+    second = run(of(6, start=str(first)), tmp_path / "2")
+    assert WorldModel.from_pretrained(second).num_frames == 6
+    with pytest.raises(UserError, match="these are the weights of another network"):
+        run(replace(of(6, start=str(first)), blueprint=replace(of(6).blueprint, model=replace(model, frames=7))), tmp_path / "3")
 
 
 @pytest.mark.parametrize(("videos", "cache"), [(30_000, True), (3_000_000, False)])

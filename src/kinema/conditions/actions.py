@@ -6,6 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -23,6 +24,7 @@ from .state import depth
 Kind = Literal["drive", "camera"]
 COLUMNS: Mapping[Kind, tuple[str, str]] = {"drive": ("speed", "yaw_rate"), "camera": ("forward", "yaw")}
 UNITS: Mapping[Kind, str] = {"drive": "speed m/s, yaw rate rad/s", "camera": "forward step m/frame, yaw step rad/frame"}
+STILL = 1e-9  # a number whose spread is not above this never changes
 FIRST: Mapping[Kind, int] = {"drive": 0, "camera": 2}  # of the two columns among the four of a clip's actions
 
 
@@ -33,8 +35,8 @@ class Actions:
 
     Row k of actions [t,2] holds for the motion from frame k to frame k + 1, and the last row moves nothing any more. Enters as one
     vector per latent frame: the mean of the motions into the frames it covers; the first frame of a window, into which there is
-    no motion, is told the one out of it. `dt` s is the time step in which presets are written out. Training drops the actions for
-    a share `drop` of the clips.
+    no motion, is told the one out of it. `dt` s is the time step of the clips, in which presets are written out. Training drops the
+    actions for a share `drop` of the clips.
     """
 
     kind: Kind = "drive"
@@ -66,24 +68,42 @@ class Actions:
         Raises UserError where none has, where a number never changes, or where the clips' time steps differ.
         """
         plain = cls(kind=kind, drop=drop)
-        length = dataset.length if hasattr(dataset, "length") else len(dataset)
-        many = count if length is None else min(count, length)
-        clips = [dataset[i if length is None else i * length // many] for i in range(many)]
-        clips = [clip for clip in clips if clip.has("actions") and bool(torch.isfinite(plain._columns(clip)).all())]
+        clips = plain._driven(dataset, count)
         if not clips:
             raise UserError("actions: none of the clips has actions from which their mean and spread could be taken")
         if len(steps := {clip.dt for clip in clips}) > 1:
             raise UserError(f"actions: the clips differ in their time step: {', '.join(f'{dt:g} s' for dt in sorted(steps))}")
-        rows = torch.cat([plain._columns(clip).double().cpu() for clip in clips])
-        mean, std = rows.mean(0).tolist(), rows.std(0, correction=0).tolist()
+        mean, std = plain._statistics(clips)
         for name, spread in zip(COLUMNS[kind], std, strict=True):
-            if spread <= 1e-9:
+            if spread <= STILL:
                 raise UserError(f"actions: {name} never changes in these clips, so that it cannot be standardised")
-        return cls(kind=kind, mean=(mean[0], mean[1]), std=(std[0], std[1]), dt=clips[0].dt, drop=drop)
+        return cls(kind=kind, mean=mean, std=std, dt=clips[0].dt, drop=drop)
+
+    def refitted(self, dataset: Any, count: int = 256) -> Self:
+        """The same condition, standardised by a dataset as by `fitted`, to six digits; as it is where none of the clips has
+        actions, or a number never changes in them."""
+        clips = self._driven(dataset, count)
+        if not clips:
+            return self
+        mean, std = self._statistics(clips)
+        return self if min(std) <= STILL else replace(self, mean=_rounded(mean), std=_rounded(std))
+
+    def _driven(self, dataset: Any, count: int) -> list[Clip]:
+        """Of `count` clips spread evenly over a dataset, those that have actions."""
+        length = dataset.length if hasattr(dataset, "length") else len(dataset)
+        many = count if length is None else min(count, length)
+        clips = (dataset[i if length is None else i * length // many] for i in range(many))
+        return [c.only("actions") for c in clips if c.has("actions") and bool(torch.isfinite(self._columns(c)).all())]
+
+    def _statistics(self, clips: Sequence[Clip]) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Mean and spread of the two columns."""
+        rows = torch.cat([self._columns(clip).double().cpu() for clip in clips])
+        mean, std = rows.mean(0).tolist(), rows.std(0, correction=0).tolist()
+        return (mean[0], mean[1]), (std[0], std[1])
 
     def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value:
         """The actions of every clip of a batch [b,t',2], absent where a number of them is missing (NaN). Raises UserError where
-        clips have no actions."""
+        clips have no actions, or another time step."""
         device = latents.data.device if latents is not None else clip.rgb.device
         return self.window(self._of_clip(clip, device), 0, codec, shape)
 
@@ -126,6 +146,8 @@ class Actions:
         if not clip.has("actions"):
             fields = ", ".join(clip.fields)
             raise UserError(f"actions: the condition is read from a clip's actions, and this clip has none; it has {fields}")
+        if abs(clip.dt - self.dt) > 1e-6:
+            raise UserError(f"actions: the condition is made for a time step of {self.dt:g} s, the clip has {clip.dt:g} s")
         rows = self._columns(clip)
         here = torch.isfinite(rows).all(-1).all(-1)
         data = torch.where(here[:, None, None], self._standardised(rows), 0.0)
@@ -158,6 +180,11 @@ class Actions:
         if not bool(torch.isfinite(rows).all()):
             raise UserError(f"actions: row {int((~torch.isfinite(rows)).any(1).int().argmax())} holds a number that is not finite")
         return rows
+
+
+def _rounded(numbers: tuple[float, float]) -> tuple[float, float]:
+    """To six digits, so that a sum in another order gives the same."""
+    return float(f"{numbers[0]:.6g}"), float(f"{numbers[1]:.6g}")
 
 
 def _many(given: Any) -> bool:

@@ -38,10 +38,10 @@ def worlds(size: int, num_frames: int, seed: int, pool: tuple[tuple[str, int, in
     return Prompted(Joined(tuple(Simulated(world, seed=stream, length=count) for world, stream, count in drawn)))
 
 
-def prompts() -> tuple[Any, ...]:
+def prompts(fps: float) -> tuple[Any, ...]:
     """First frame, words, actions; the frame is absent from half of the clips, for a dream may begin without it."""
     mean, std = zip(SPEED, YAW_RATE, strict=True)
-    return Frames(1, drop=0.5), Text(Words(), describe="caption", drop=0.1), Actions(mean=mean, std=std, dt=1 / FPS, drop=0.1)
+    return Frames(1, drop=0.5), Text(Words(), describe="caption", drop=0.1), Actions(mean=mean, std=std, dt=1 / fps, drop=0.1)
 
 
 def dreamer(size: int = 64, num_frames: int = 17, network: str = "pico", latents: str = "tokens", seed: int = 0) -> Stage:
@@ -59,7 +59,7 @@ def dreamer(size: int = 64, num_frames: int = 17, network: str = "pico", latents
         weight_decay=0.01, ema=0.998, precision="bf16", seed=seed, save_every=250, probe_every=1200, log_every=25,
     )  # fmt: skip
     return Stage(
-        blueprint=replace(blueprint, num_frames=num_frames, size=size, fps=FPS, dt=1 / FPS),
+        blueprint=replace(blueprint, num_frames=num_frames, size=size),
         codec="worlds-tokeniser" if tokens else "",
         data=worlds(size, num_frames, seed),
         cache=True,
@@ -69,10 +69,12 @@ def dreamer(size: int = 64, num_frames: int = 17, network: str = "pico", latents
     )
 
 
-def _tokens(model: STPT) -> Blueprint:
+def _tokens(model: STPT, fps: float = FPS) -> Blueprint:
     return Blueprint(
+        fps=fps,
+        dt=1 / fps,
         codec=VQ.size("tiny", stride=8, codes=1024),
-        conditions=(*prompts(), Images()),
+        conditions=(*prompts(fps), Images()),
         model=model,
         objective=MaskedTokens(),
         sampler=Parallel(12),
@@ -82,8 +84,10 @@ def _tokens(model: STPT) -> Blueprint:
 
 def _continuous(like: STPT) -> Blueprint:
     return Blueprint(
+        fps=FPS,
+        dt=1 / FPS,
         codec=VAE.size("tiny", time_stride=1),
-        conditions=prompts(),
+        conditions=prompts(FPS),
         model=DiT(layers=like.layers, hidden=like.hidden, heads=like.heads, positions="rotary+absolute", qk_norm=True),
         objective=Denoise(path=Linear(), predict="velocity", times=HighNoise(shift=3.0)),
         sampler=Euler(30, shift=3.0),
@@ -96,7 +100,7 @@ def tiny() -> Stage:
     drawn = tuple(scenario(name, size=16, num_frames=5) for name in ("uniform", "collision"))
     learnt, judged = (Prompted(Joined(tuple(Simulated(world, seed=seed, length=20) for world in drawn))) for seed in (0, HELD_OUT))
     blueprint = replace(
-        _tokens(STPT(layers=2, hidden=32, heads=2)), codec=Mosaic(patch=4, levels=3), sampler=Parallel(4), num_frames=5, size=16,
+        _tokens(STPT(layers=2, hidden=32, heads=2), fps=10.0), codec=Mosaic(patch=4, levels=3), sampler=Parallel(4), num_frames=5, size=16,
     )  # fmt: skip
     train = Train(steps=4, batch=2, lr=1e-3, warmup=1, save_every=2, probe_every=4, log_every=1)
     return Stage(blueprint=blueprint, data=learnt, held_out=judged, metrics=(PSNR(),), probes=2, cache=True, train=train)

@@ -24,6 +24,7 @@ SOURCES = (
     "Patil et al., aMUSEd: An Open MUSE Reproduction, arXiv 2401.01808 (label smoothing and betas, which WorldDreamer does not state)",
 )
 
+LONGEST = 24  # frames of part 2; part 1's model has positions for them, so that part 2 can start from it
 CLOCK = 12.0  # frames per second of nuScenes' key and sweep frames
 
 
@@ -36,12 +37,12 @@ def world_dreamer(network: str = "1B", part: int = 1, size: int = 256, text: str
     """
     if part not in (1, 2):
         raise UserError(f"part must be 1 (videos and pictures of the web) or 2 (driving), got {part}")
-    frames, steps, batch, lr = (16, 2_000_000, 64, 5e-5) if part == 1 else (24, 20_000, 32, 1e-5)
+    frames, steps, batch, lr = (16, 2_000_000, 64, 5e-5) if part == 1 else (LONGEST, 20_000, 32, 1e-5)
     return Stage(
         blueprint=Blueprint(
             codec=VQ.size("base"),
             conditions=(*prompts(text), Images()),
-            model=STPT.size(network, checkpoint=True),
+            model=STPT.size(network, frames=LONGEST, checkpoint=True),
             objective=MaskedTokens(),
             sampler=Parallel(12),
             sources=(Without("text"), Without("actions")),

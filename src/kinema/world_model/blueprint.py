@@ -22,7 +22,8 @@ class Blueprint:
     """What a model folder stores: how to build the parts and what they were trained for.
 
     `codec`, `conditions`, `model`, `objective`, `sampler` and guidance `sources` are parts. `num_frames` is the training
-    window, `size` [px], `fps` and `dt` [s] those of the clips. `model` is None where only a codec is trained.
+    window, `size` [px], `fps` and `dt` [s] those of the clips, `dt` that of the conditions too. `model` is None where only a
+    codec is trained.
     """
 
     codec: Any
@@ -41,6 +42,10 @@ class Blueprint:
             raise UserError(f"Blueprint: num_frames and size must be at least 1, got {self.num_frames} and {self.size}")
         if not (0 < self.fps < math.inf and 0 < self.dt < math.inf):
             raise UserError(f"Blueprint: fps and dt must be above 0, got {self.fps} and {self.dt}")
+        for condition in self.conditions:
+            if abs(getattr(condition, "dt", self.dt) - self.dt) > 1e-6:
+                name, own = getattr(condition, "name", type(condition).__name__), condition.dt
+                raise UserError(f"Blueprint: the condition {name} has a time step of {own:g} s, the clips one of {self.dt:g} s (dt)")
 
     def build(self) -> tuple[nn.Module, nn.Module | None]:
         """(codec, network), initialised from torch's current seed. Raises UserError where the parts do not fit together."""
@@ -64,6 +69,7 @@ class Blueprint:
         shape = latents.data.shape[1:]
         read = {c.name: c.read(batch, codec, shape, latents) for c in self.conditions if c.name not in known}
         told = {name: self.told[name].window(value, 0, codec, tuple(shape)) for name, value in known.items()}
+        read = {name: value for name, value in read.items() if value is not None}
         return Encoded(latents, {**read, **told}, {c.name: c.drop for c in self.conditions})
 
 
