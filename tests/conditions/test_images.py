@@ -2,10 +2,14 @@
 
 import torch
 
-from kinema.conditions import Images
+from kinema.codecs import Mosaic
+from kinema.conditions import Frames, Images
 from kinema.core import Clip
 from kinema.core.config import from_json, to_json
 from kinema.core.contracts import Latents
+from kinema.models import STPT
+from kinema.objectives import MaskedTokens
+from kinema.world_model import Blueprint
 
 
 def clip(**meta):
@@ -20,8 +24,20 @@ def test_clips_say_whether_they_are_pictures():
     assert torch.equal(Images().read(batch, None, (2, 1, 1)).present, value.present)
 
 
-def test_a_batch_that_says_nothing_is_of_videos():
-    assert Images().read(Clip(fps=8.0, rgb=torch.zeros(3, 1, 3, 8, 8), batched=True), None, (1, 1, 1)).present.tolist() == [False] * 3
+def test_a_batch_of_videos_alone_is_not_told():
+    for batch in (Clip(fps=8.0, rgb=torch.zeros(3, 1, 3, 8, 8), batched=True), Clip.stack([clip(images=False), clip()])):
+        assert Images().read(batch, None, (1, 1, 1)) is None
+
+
+def test_a_blueprint_leaves_out_what_is_not_told():
+    blueprint = Blueprint(
+        codec=Mosaic(patch=4), objective=MaskedTokens(), model=STPT(layers=1, hidden=8, heads=2),
+        conditions=(Frames(1), Images()), num_frames=2, size=8,
+    )  # fmt: skip
+    codec, _ = blueprint.build()
+    videos, mixed = Clip.stack([clip(), clip()]), Clip.stack([clip(), clip(images=True)])
+    assert set(blueprint.encode(codec, videos).conditions) == {"frames"}
+    assert set(blueprint.encode(codec, mixed).conditions) == {"frames", "images"}
 
 
 def test_it_is_not_told_and_enters_as_images():

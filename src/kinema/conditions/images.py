@@ -22,8 +22,10 @@ class Images:
     width: ClassVar[int] = 0
     drop: ClassVar[float] = 0.0
 
-    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value:
-        """`present` [b], of a batch; the data [b] are zeros."""
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value | None:
+        """`present` [b], of a batch; the data [b] are zeros. None of a batch of videos alone, which a network need not tell apart."""
         device = latents.data.device if latents is not None else clip.rgb.device
         here = [bool(meta.get("images")) for meta in clip.meta.get("clips", [{}] * len(clip))]
+        if not any(here):
+            return None
         return Value(torch.zeros(len(clip), device=device), torch.tensor(here, device=device))

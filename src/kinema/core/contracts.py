@@ -146,7 +146,8 @@ class Condition(Protocol):
     known, with their mask), a vector per clip, a vector for each of the latent frames, tokens, a pyramid, or as `images` (the
     clips whose frames are independent pictures). `width` is how many numbers a vector or a token has (0 elsewhere); `drop` is
     the share of clips from which training takes it away, so that guidance knows a model without it, and a dream may do
-    without. `shape` (t', c, h', w'), (t', h', w') of tokens, is that of the latents it goes with, which are given in training."""
+    without. `shape` (t', c, h', w'), (t', h', w') of tokens, is that of the latents it goes with, which are given in training.
+    `read` gives None where the batch has nothing to say to a model that takes the condition: it is left out then."""
 
     @property
     def name(self) -> str: ...
@@ -156,7 +157,7 @@ class Condition(Protocol):
     def width(self) -> int: ...
     @property
     def drop(self) -> float: ...
-    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value: ...
+    def read(self, clip: Clip, codec: Codec, shape: tuple[int, ...], latents: Latents | None = None) -> Value | None: ...
 
 
 class Told(Condition, Protocol):

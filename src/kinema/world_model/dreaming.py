@@ -115,7 +115,8 @@ class Dreaming:
     def _seen(self, frames: Tensor) -> dict[str, Value]:
         """What conditions read off given frames [b,c,3,h,w]."""
         b = self.blueprint
-        return {c.name: c.read(self._clip(frames), self.codec, self.shape) for c in b.conditions if c.name not in b.told}
+        read = {c.name: c.read(self._clip(frames), self.codec, self.shape) for c in b.conditions if c.name not in b.told}
+        return {name: value for name, value in read.items() if value is not None}
 
     def _clip(self, frames: Tensor) -> Clip:
         return Clip(rgb=frames, fps=self.blueprint.fps, dt=self.blueprint.dt, batched=True)
