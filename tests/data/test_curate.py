@@ -142,6 +142,33 @@ def test_clips_at_another_rate_and_size(tmp_path: Path) -> None:
     assert torch.equal(data[1].rgb, torch.stack([small[k] for k in (6, 8, 10)]))
 
 
+@pytest.mark.parametrize("times", [2, 5])
+def test_clips_at_a_rate_above_the_video_s_repeat_its_frames(tmp_path: Path, times: int) -> None:
+    raw(tmp_path / "raw/a.mp4", pan(SCENES[0], 8, 3))
+    curate(tmp_path / "raw", tmp_path / "new", Curation(num_frames=4, fps=10.0 * times, lossless=True, min_flow=0))
+    data, whole = open_dataset(tmp_path / "new"), read_video(tmp_path / "raw/a.mp4").rgb
+    shown = torch.cat([clip.rgb for clip in data])
+    assert (len(data), data[0].fps) == (8 * times // 4, 10 * times)
+    assert torch.equal(shown, whole[[min(math.floor(k / times + 0.5), 7) for k in range(8 * times)]])
+
+
+def test_the_table_is_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(5):
+        raw(tmp_path / f"raw/{k}.mp4", pan(SCENES[0], 4, 3))
+    rows: list[int] = []
+
+    def stopped(name: str, done: int, total: int) -> None:
+        rows.append((tmp_path / "new/metadata.jsonl").read_text().count("\n"))
+        if done == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[Curation.__module__], "WRITE_EVERY", 2)
+    with pytest.raises(KeyboardInterrupt):
+        curate(tmp_path / "raw", tmp_path / "new", HOW, report=stopped)
+    assert rows == [0, 2, 2, 4, 4]
+    assert len(open_dataset(tmp_path / "new")) == 5  # what was done until then
+
+
 def test_captions_of_time_spans(tmp_path: Path) -> None:
     three(tmp_path / "raw/a.mp4")
     raw(tmp_path / "raw/b.mp4", pan(SCENES[1], 8, 2))

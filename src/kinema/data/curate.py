@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .folder import Videos
 from .shots import motion, scan, shots
 
 Report = Callable[[str, int, int], None]
+WRITE_EVERY = 50  # videos, after which the table of what is done is written anew
 STATE = ".curation"  # folder of what is known so far, from which an interrupted curation goes on
 
 
@@ -75,18 +77,21 @@ def curate(
     videos = _videos(source)
     said = _said(source, videos, None if captions is None else Path(captions))
     _claim(source, target, how, said, overwrite)
-    total = len(videos)
     plans: list[dict[str, Any]] = []
-    for k, name in enumerate(videos):
-        state = target / STATE / f"{digest(name)}.json"
-        plan = _planned(source, name, state, how)
-        _forget_lost(plan, target)
-        if not plan["done"]:
-            _extract(source / name, target, plan, state, how, said.get(name, []), _folders(videos)[name])
-        plans.append(plan)
+    try:
+        for k, (name, place) in enumerate(_folders(videos).items()):
+            state = target / STATE / f"{digest(name)}.json"
+            plan = _planned(source, name, state, how)
+            _forget_lost(plan, target)
+            if not plan["done"]:
+                _extract(source / name, target, plan, state, how, said.get(name, []), place)
+            plans.append(plan)
+            if len(plans) % WRITE_EVERY == 0:
+                _write_table(target, plans)
+            if report is not None:
+                report(name, k + 1, len(videos))
+    finally:
         _write_table(target, plans)
-        if report is not None:
-            report(name, k + 1, total)
     result = _summary(how, plans)
     write_json(target / "report.json", result)
     if not result["kept"]:
@@ -110,8 +115,9 @@ def _videos(folder: Path) -> dict[str, str]:
 
 def _folders(videos: dict[str, str]) -> dict[str, str]:
     """Where each video's clips go: a folder of its name, with its suffix where two share it."""
-    stems = [str(Path(name).with_suffix("")) for name in videos]
-    return {name: stem if stems.count(stem) == 1 else name.replace(".", "-") for name, stem in zip(videos, stems, strict=True)}
+    stems = {name: str(Path(name).with_suffix("")) for name in videos}
+    count = Counter(stems.values())
+    return {name: stem if count[stem] == 1 else name.replace(".", "-") for name, stem in stems.items()}
 
 
 def _said(source: Path, videos: dict[str, str], captions: Path | None) -> dict[str, list[Span]]:
@@ -193,7 +199,7 @@ def _found(path: Path, how: Curation) -> dict[str, Any]:
 
 
 def _windows(start: int, stop: int, fps: float, how: Curation) -> Iterator[Tensor]:
-    """The frames [n] of every clip of a shot, one after the other."""
+    """The frames [n] of every clip of a shot, one after the other; above the video's rate frames repeat, and neighbours share one."""
     at = start + (torch.arange(stop - start) if how.fps is None else nearest_frames(stop - start, fps, how.fps))
     for k in range(0, len(at) - how.num_frames + 1, how.num_frames):
         yield at[k : k + how.num_frames]
@@ -204,8 +210,9 @@ def _extract(path: Path, target: Path, plan: dict[str, Any], state: Path, how: C
     kept = [clip for clip in plan["clips"] if not clip["why"]]
     todo = [clip for clip in kept if "file" not in clip]
     fps = how.fps or plan["fps"]
+    names = _names(kept)
     for clip, rgb in _read(path, todo, how.short_side):
-        name = f"clips/{place}/{clip['frames'][0]:06d}.mp4"
+        name = f"clips/{place}/{names[id(clip)]}.mp4"
         make_folder((target / name).parent)
         keys = [round(key * (len(rgb) - 1)) for key in KEYS]
         text = caption(said, [clip["frames"][k] / plan["fps"] for k in keys])
@@ -219,8 +226,18 @@ def _extract(path: Path, target: Path, plan: dict[str, Any], state: Path, how: C
     write_json(state, plan)
 
 
+def _names(clips: list[dict[str, Any]]) -> dict[int, str]:
+    """Names of clips, by their identity: the first frame of each, numbered where several begin with it."""
+    names, count = {}, Counter[int]()
+    for clip in clips:
+        first = clip["frames"][0]
+        names[id(clip)] = f"{first:06d}" + (f"-{count[first]}" if count[first] else "")
+        count[first] += 1
+    return names
+
+
 def _read(path: Path, clips: list[dict[str, Any]], short_side: int | None) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    """The pixels [t,3,h,w] of clips, which follow each other, in one pass over their video."""
+    """The pixels [t,3,h,w] of clips, each of which begins where the one before it ends or later, in one pass over their video."""
     waiting = iter(clips)
     clip, held = next(waiting, None), dict[int, Tensor]()
     for k, frame in enumerate(Reel(path).frames(short_side) if clip else ()):
@@ -228,9 +245,9 @@ def _read(path: Path, clips: list[dict[str, Any]], short_side: int | None) -> It
             return
         if k in clip["frames"]:
             held[k] = frame
-        if k == clip["frames"][-1]:
+        while clip is not None and k == clip["frames"][-1]:
             yield clip, torch.stack([held[at] for at in clip["frames"]])
-            clip, held = next(waiting, None), {}
+            clip, held = next(waiting, None), {k: frame}
 
 
 # --- what is written about it ----------------------------------------------------------------------------------------------
