@@ -193,6 +193,18 @@ def test_of_a_scenario_a_dream_is_told_what_its_clip_says(
     assert (said["condition_frames"], said["dream"]["told"]) == (0, ["text"])
 
 
+@pytest.mark.parametrize(("flags", "told"), [(("--actions", "left"), {"actions": "left"}), (("--text", "Rain."), {"text": "Rain."})])
+def test_a_scenario_says_nothing_beside_what_the_user_says(
+    folders: dict[str, str], files: dict[str, str], kinema: Run, flags: tuple[str, ...], told: dict[str, str]
+) -> None:
+    """Its words and actions are those of its own clip, and may deny what is asked for."""
+    said, dream = kinema("dream", folders["free"], "--from", "driving", "--frames", str(WINDOW), *flags, out=files["out"])
+    assert said["dream"]["told"] == list(told)
+    clip = make(scenario("driving", size=SIDE, num_frames=WINDOW, dt=1 / 8, fps=8), 0, 0, ("rgb",))
+    world = WorldModel.from_pretrained(folders["free"])
+    assert torch.equal(world.dream(clip, **told).rgb, dream.rgb)
+
+
 # --- mistakes ---
 
 

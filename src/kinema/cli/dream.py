@@ -15,6 +15,8 @@ from ..simulators import SCENARIOS, make, scenario
 from ..world_model import WorldModel
 from .given import driving, fitted, free, state_of, weights, words
 
+SAID = ("text", "actions")
+
 
 def main(
     model: Annotated[str, tyro.conf.Positional],
@@ -51,9 +53,9 @@ def main(
         frames: length of the dream; beyond the training window it is dreamt window by window.
         steps: of the sampler; the model's own if not given.
         guidance: name=weight, any number of them.
-        text: what happens, in words, for a model that takes text; of a scenario, what its clip says unless given.
+        text: what happens, in words, for a model that takes text; of a scenario, what its clip says unless text or actions are given.
         actions: how the camera's car is driven, for a model that takes actions: a CSV file with a row of speed m/s and yaw_rate
-            rad/s per frame, or keep, left, right, accelerate or brake; of a scenario, as in its clip unless given.
+            rad/s per frame, or keep, left, right, accelerate or brake; of a scenario, as in its clip unless text or actions are given.
         state: the bodies at the first frame for a model that takes a state, "x,y,vx,vy,r;..." in m and m/s or a JSON file
             [[x, y, vx, vy, r], ...]; of a scenario, its clip's unless given.
         seed: of the dream's noise (and of the scenario).
@@ -69,8 +71,10 @@ def main(
     shown: Clip | None = None
     if source in SCENARIOS:
         shown = _scenario(world, source, split, seed, index, frames)
+        # Its own words and actions speak of the clip as it is: a user who says something else wants another one.
+        own = [name for name in world.takes if name not in SAID or not told.keys() & set(SAID)]
         # What clips of a scenario may lack, such as actions, is among their fields.
-        told = {name: shown for name in world.takes if name not in FIELDS or shown.has(name)} | told
+        told = {name: shown for name in own if name not in FIELDS or shown.has(name)} | told
     elif source is not None:
         shown = _video(world, source, start, dt)
     elif world.needs_frames:
