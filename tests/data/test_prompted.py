@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from kinema.cli.train import _fed
+from kinema.conditions import Actions
 from kinema.core import Clip, UserError
 from kinema.core.video import write_png, write_video
 from kinema.data import Prompted, generate
 from kinema.recipes import dreamer
 from kinema.simulators import scenario
+from kinema.training import Stage
 from kinema.training.stage import _Encoder, _OnceInFull
 
 
@@ -70,6 +72,43 @@ def test_pictures_and_videos_become_one_batch(folders: tuple[str, str], cache: b
         assert not made.conditions["actions"].present.any()
     alone = codec.encode(Clip.stack([stage.data[6].only("rgb")]))
     assert torch.equal(made.latents.data[6], alone.data[0])
+
+
+def driven(path: Path, speed: float, count: int = 6) -> str:
+    """Clips of a car at about so many m/s, and one without actions."""
+    path.mkdir()
+    for k in range(count):
+        table = torch.rand(5, 4, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
+        rgb = torch.randint(0, 255, (5, 3, 16, 16), dtype=torch.uint8)
+        clip = Clip(rgb=rgb, fps=10, dt=0.1, text=f"drive {k}")
+        (clip if k == 0 else clip.replace(actions=table + torch.tensor([speed, 0.0, 0.0, 0.0]))).save(path / f"{k}.safetensors")
+    return str(path)
+
+
+def test_actions_are_standardised_by_the_clips_that_are_learnt_from(tmp_path: Path, folders: tuple[str, str]) -> None:
+    recipe = replace(dreamer.tiny(), probes=1)
+    theirs = {c.name: c for c in recipe.blueprint.conditions}["actions"]
+
+    def fitted(stage: Stage) -> Actions:
+        (found,) = (c for c in stage.blueprint.conditions if isinstance(c, Actions))
+        return found
+
+    folder = driven(tmp_path / "drives", 30.0)
+    stage = _fed(recipe, folder)
+    rows = torch.cat([clip.actions[:, :2] for clip in stage.data if clip.actions.isfinite().all()])
+    assert fitted(stage).mean == pytest.approx(rows.mean(0).tolist(), rel=1e-5)
+    assert fitted(stage).std == pytest.approx(rows.std(0, correction=0).tolist(), rel=1e-5)
+    assert fitted(stage) == fitted(_fed(recipe, folder))
+    assert (fitted(stage).dt, fitted(stage).drop) == (theirs.dt, theirs.drop)
+    assert fitted(_fed(replace(recipe, start="some/model"), folder)) == theirs
+    assert fitted(_fed(recipe, folders[0])) == theirs  # no clip there has actions
+
+
+def test_pictures_need_a_model_that_knows_them(folders: tuple[str, str]) -> None:
+    stage = replace(dreamer.tiny(), probes=1)
+    plain = tuple(c for c in stage.blueprint.conditions if c.name != "images")
+    with pytest.raises(UserError, match="--images: this model would take pictures for videos; it has no Images condition"):
+        _fed(replace(stage, blueprint=replace(stage.blueprint, conditions=plain)), *folders)
 
 
 def test_bad_shares(folders: tuple[str, str]) -> None:

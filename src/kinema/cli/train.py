@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ..conditions import Actions, Images
 from ..core.config import to_json
 from ..core.errors import UserError
 from ..data import Dataset, Fitted, Joined, NuScenes, Prompted, PublishedFile, Stills, open_dataset, split
@@ -98,13 +99,17 @@ def _parameters(recipe: Callable[..., Stage]) -> str:
 
 def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IMAGE_SHARE) -> Stage:
     """The stage learning from a folder, cut and resized as its model wants, with the words and actions that its conditions read;
-    `probes` of its clips are held out. Pictures of `images` make up `share` of what it learns from."""
+    `probes` of its clips are held out, and the others standardise its actions. Pictures of `images` make up `share` of what it learns
+    from."""
+    if images is not None and stage.blueprint.model is not None and not any(isinstance(c, Images) for c in stage.blueprint.conditions):
+        raise UserError("--images: this model would take pictures for videos; it has no Images condition")
     b, found = stage.blueprint, open_dataset(folder, fields=("rgb",))
     if isinstance(found, PublishedFile):  # whose videos play at any rate: the time between their frames counts
         found = replace(found, fps=b.fps * b.dt / found.dt)
     if isinstance(found, NuScenes):
         found = replace(found, num_frames=math.ceil(b.num_frames * found.fps / b.fps), short_side=b.size)
     learnt, held_out = split(Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps), stage.probes)
+    stage = _standardised(stage, learnt)
     if images is None:
         return replace(stage, data=_told(stage, learnt), held_out=_told(stage, held_out))
     if not 0 < share < 1:
@@ -112,6 +117,15 @@ def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IM
     count = max(1, round(len(learnt) * share / (1 - share)))
     stills = Stills(open_dataset(images), num_frames=b.num_frames, size=b.size, fps=b.fps, dt=b.dt, seed=stage.train.seed, length=count)
     return replace(stage, data=Prompted(Joined((learnt, stills))), held_out=Prompted(held_out))
+
+
+def _standardised(stage: Stage, learnt: Dataset) -> Stage:
+    """The stage with its actions standardised by the clips it learns from; with the numbers of the model that it starts from, if any."""
+    conditions = stage.blueprint.conditions
+    if stage.start or not any(isinstance(c, Actions) for c in conditions):
+        return stage
+    fitted = tuple(c.refitted(learnt) if isinstance(c, Actions) else c for c in conditions)
+    return replace(stage, blueprint=replace(stage.blueprint, conditions=fitted))
 
 
 def _told(stage: Stage, clips: Dataset) -> Dataset:
