@@ -10,7 +10,7 @@ import torch
 
 from kinema.core import Camera, Clip, UserError, from_json, to_json
 from kinema.core.video import write_png, write_video
-from kinema.data import Dataset, Fitted, Mixture, Prompted, Simulated, Stills, Videos, open_dataset
+from kinema.data import Dataset, Fitted, Mixture, Prompted, Simulated, Stills, Subset, Videos, open_dataset
 from kinema.data.fitted import fitted
 from kinema.simulators import scenario
 
@@ -55,6 +55,28 @@ def test_frames_of_videos_are_pictures(tmp_path: Path) -> None:
     endless = Stills(Simulated(scenario("uniform", size=16, num_frames=3)), num_frames=2, size=16)
     assert endless.length is None
     assert not torch.equal(endless[0].rgb, endless[1].rgb)
+
+
+def test_of_a_video_the_drawn_frame_alone_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "v").mkdir()
+    for k in range(2):
+        frames = torch.arange(9, dtype=torch.uint8)[:, None, None, None].expand(9, 3, 16, 16) + 50 * k
+        write_video(tmp_path / f"v/{k}.mp4", frames.contiguous(), 10, text=f"film {k}")
+    (tmp_path / "w").mkdir()
+    Clip(rgb=torch.full((3, 3, 16, 16), 90, dtype=torch.uint8), fps=10).save(tmp_path / "w/2.safetensors")
+    for folder, count in (("v", 2), ("w", 1)):
+        videos = Videos(str(tmp_path / folder))
+        alone = Stills(videos, num_frames=count, size=16)
+        whole = Stills(Subset(videos, indices=tuple(range(count))), num_frames=count, size=16)
+        expected = [whole[i] for i in range(4)]
+        with monkeypatch.context() as patch:
+            patch.setattr(Videos, "read", None)
+            for i, clip in enumerate(expected):
+                assert torch.equal(alone[i].rgb, clip.rgb)
+                assert alone[i].meta == clip.meta
+    videos = Videos(str(tmp_path / "v"))
+    assert videos.num_frames(1) == 9
+    assert videos.excerpt(1, 3, 5).rgb[:, 0, 0, 0].tolist() == [53, 54]
 
 
 def test_pictures_stack_with_videos(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..core.clip import Clip
 from ..core.config import part
 from ..core.errors import UserError
-from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_video
+from ..core.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Reel, read_video
 from ..simulators import World, rebuild
 from .card import read_card
 from .dataset import Dataset
@@ -218,9 +218,18 @@ class Videos(Dataset):
     def length(self) -> int:
         return len(self.rows)
 
+    def num_frames(self, index: int) -> int:
+        """Frames of a clip, none of which is decoded."""
+        file = self.rows[index].file
+        return read_video(file).num_frames if file.suffix.lower() == ".safetensors" else Reel(file).num_frames
+
     def read(self, index: int) -> Clip:
+        return self.excerpt(index)
+
+    def excerpt(self, index: int, start: int = 0, stop: int | None = None) -> Clip:
+        """Frames start..stop-1 of a clip; those after them are not decoded."""
         row = self.rows[index]
-        clip = read_video(row.file, fps=self.fps, dt=row.dt or self.dt)
+        clip = read_video(row.file, start, stop, fps=self.fps, dt=row.dt or self.dt)
         meta = {**clip.meta, **row.more, "file": str(row.file), "index": index}
         return clip.replace(text=row.text if row.text is not None else clip.fields.get("text"), meta=meta)
 

@@ -12,6 +12,7 @@ from ..core.errors import UserError
 from ..core.rng import stream
 from ..core.video import fit
 from .dataset import Dataset
+from .folder import Videos
 
 
 @part
@@ -43,9 +44,14 @@ class Stills(Dataset):
         rng = stream("stills", self.seed, index)
         pictures, captions = [], []
         for place in self._places(index):
-            clip = self.dataset[place]
-            frame = int(rng.integers(clip.num_frames))
-            pictures.append(fit(clip.only("rgb").frames(frame, frame + 1), self.size).rgb)
+            if isinstance(self.dataset, Videos):  # of which one frame can be read without the others
+                frame = int(rng.integers(self.dataset.num_frames(place)))
+                clip = self.dataset.excerpt(place, frame, frame + 1)
+            else:
+                clip = self.dataset[place]
+                frame = int(rng.integers(clip.num_frames))
+                clip = clip.only("rgb", "text").frames(frame, frame + 1)
+            pictures.append(fit(clip, self.size).rgb)
             captions.append(clip.text if clip.has("text") else "")
         meta = {"images": True, "captions": tuple(captions)}
         return Clip(rgb=torch.cat(pictures), fps=self.fps, dt=self.dt, text="", meta=meta)
