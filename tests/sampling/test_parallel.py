@@ -203,17 +203,20 @@ def test_what_is_drawn_heeds_what_is_known():
     assert chi_square(counts[:, 1], p[:, 1] / p[:, 1].sum()) < 32
 
 
-def test_noise_on_the_confidence_is_gumbel_s_and_falls():
-    """The largest of log p + T g comes out with probability proportional to p^(1/T); T = 2 (1 - 1/4) at the first of four steps."""
+@pytest.mark.parametrize("frames", [1, 4])
+def test_noise_on_the_confidence_is_gumbel_s_and_falls(frames):
+    """The largest of log p + T g comes out with probability proportional to p^(1/T); T = 2 (1 - 1/4) at the first of four steps,
+    over sqrt(n) where a cell's confidence is the mean over n frames."""
     sure = torch.tensor([0.9, 0.7, 0.5, 0.35])
     logits = torch.stack([sure, (1 - sure) / 2, (1 - sure) / 2], -1).log()[None, None, None]  # top_k=1 draws the first code
     first = []
     sampler = Parallel(4, temperature=2.0, top_k=1)
-    sampler(reader(says(logits), Masked(schedule="linear"), "codes"), (20_000, 1, 1, 4), seeded(), watch=lambda k, x: first.append(x >= 0))
+    denoise = reader(says(logits), Masked(schedule="linear"), "codes")
+    sampler(denoise, (20_000, frames, 1, 4), seeded(), watch=lambda k, x: first.append(x[:, :1] >= 0))
     for k, temperature in enumerate((1.5, 1.0, 0.5)):
         before = torch.zeros_like(first[0]) if k == 0 else first[k - 1]
         rows = torch.ones(len(before), dtype=torch.bool) if k == 0 else (before == before[0]).flatten(1).all(1)
-        weight = (sure.double() ** (1 / temperature)) * ~before[rows][0].flatten()
+        weight = (sure.double() ** (frames**0.5 / temperature)) * ~before[rows][0].flatten()
         counts = (first[k] & ~before)[rows].sum((0, 1, 2)).double()
         left = weight > 0
         assert chi_square(counts[left], weight[left] / weight.sum()) < 21  # 3 degrees of freedom or fewer
@@ -303,6 +306,30 @@ def test_the_surest_go_first_and_the_mean_over_frames_decides_of_a_cell(policy, 
     sampler(reader(says(logits), Masked(schedule="linear"), "codes"), (1, 2, 1, 3), seeded(), watch=lambda k, x: seen.append(x[0, :, 0]))
     order = torch.stack([x == MASK for x in seen]).sum(0)
     assert order.tolist() == ([[1, 2, 0], [1, 2, 0]] if policy == "shared" else [[0, 4, 1], [5, 3, 2]])
+
+
+def test_a_mean_over_fewer_frames_is_the_noisier():
+    """Of four cells with one masked frame and four with four, all alike, one of the former is fixed first as often as the largest of
+    four 2 g exceeds the largest of four g, which is the integral of exp(-4 exp(-2 y)) over the density of the largest of four, y."""
+    y = torch.linspace(-6, 40, 100_001, dtype=torch.float64)
+    want = torch.trapezoid(torch.exp(-4 * torch.exp(-2 * y)) * 4 * torch.exp(-y - 4 * torch.exp(-y)), y)
+    where = torch.zeros(20_000, 4, 1, 8, dtype=torch.bool)
+    where[:, 1:, :, 4:] = True
+    seen = []
+    denoise = reader(says(torch.zeros(3)), Masked(schedule="linear"), "codes", frames(torch.zeros(where.shape, dtype=torch.long), where))
+    Parallel(8, temperature=2.0, top_k=1)(denoise, where.shape, seeded(), watch=lambda k, x: seen.append(x[:, 0, 0] != MASK))
+    assert (seen[0].sum(1) == 1).all()
+    share = seen[0][:, 4:].double().sum(1).mean()
+    assert abs(share - want) < 4 * 0.5 / 20_000**0.5
+
+
+def test_logits_that_are_no_numbers_are_refused():
+    for bad in (float("nan"), float("inf")):
+        logits = torch.zeros(CODES)
+        logits[3] = bad
+        for sampler in (Parallel(3), Parallel(3, top_k=2, top_p=0.5, policy="token")):
+            with pytest.raises(UserError, match="Parallel: the model's logits are not finite"):
+                sampler(reader(says(logits), Masked(), "codes"), SHAPE, seeded())
 
 
 def test_known_frames_do_not_count_in_the_confidence_of_a_cell():

@@ -23,7 +23,9 @@ class Parallel:
 
     Each step draws a code for every masked token and keeps those the model is surest of: by log p of the drawn code plus Gumbel
     noise times `temperature`, which falls linearly to 0 at the last step. `policy`: "token" ranks every token by itself;
-    "shared" fixes a cell in all its frames together, by the mean over them, as models trained on shared masks are used to.
+    "shared" fixes a cell in all its frames together, by the mean over them, as models trained on shared masks are used to. A mean
+    over n frames scatters 1 / sqrt(n) as much as one token's log p (its standard error), so its noise is divided by sqrt(n) too:
+    `temperature` means the same for either policy and for clips of any length.
     The codes are drawn from softmax(logits / `sampling_temperature`), from the `top_k` likeliest (0: from all) and of these from
     the fewest that hold `top_p`.
     """
@@ -63,7 +65,7 @@ class Parallel:
         where `rng` lives, `dtype` is for samplers of numbers.
 
         Tokens that the conditions know never change. A clip with fewer masked cells than steps is done early. `watch(k, tokens)`
-        sees the tokens after step k. Raises UserError where the path is none of tokens.
+        sees the tokens after step k. Raises UserError where the path is none of tokens, and for logits that are no numbers.
         """
         path = denoise.path
         if not isinstance(path, Masked):
@@ -91,6 +93,8 @@ class Parallel:
         logits = logits.float()
         said = logits.softmax(-1)
         p = said if self.sampling_temperature == 1 else (logits / self.sampling_temperature).softmax(-1)
+        if p[..., 0].isnan().any():
+            raise UserError("Parallel: the model's logits are not finite: its weights are damaged, or its training diverged")
         total = self._cut(p).cumsum(-1)
         # One number per token picks the code off the distribution function: codes are too many to draw noise for each.
         drawn = torch.rand(p.shape[:-1], generator=rng, device=rng.device).to(p.device)[..., None]
@@ -124,8 +128,11 @@ class Parallel:
     def _stays(self, log_p: Tensor, masked: Tensor, left: Tensor, k: int, rng: torch.Generator) -> Tensor:
         """Which tokens [b,t,h,w] stay masked: the `left` units of the least confidence; what is known is sure."""
         units = self._units(masked)
-        sure = (log_p.sum(1) / masked.sum(1).clamp_min(1) if self.policy == "shared" else log_p).flatten(1)
-        temperature = self.temperature * (1 - (k + 1) / self.steps)
+        sure, frames = log_p, torch.ones_like(log_p)
+        if self.policy == "shared":
+            frames = masked.sum(1, keepdim=True).clamp_min(1)
+            sure = log_p.sum(1, keepdim=True) / frames
+        sure, temperature = sure.flatten(1), self.temperature * (1 - (k + 1) / self.steps) / frames.flatten(1).sqrt()
         drawn = torch.rand(sure.shape, generator=rng, device=rng.device).clamp(1e-9, 1 - 1e-7).to(sure)
         sure = torch.where(units, sure - temperature * (-drawn.log()).log(), torch.inf)
         rank = sure.argsort(dim=-1, stable=True).argsort(dim=-1, stable=True)
