@@ -93,7 +93,7 @@ class Parallel:
         logits = logits.float()
         said = logits.softmax(-1)
         p = said if self.sampling_temperature == 1 else (logits / self.sampling_temperature).softmax(-1)
-        if p[..., 0].isnan().any():
+        if p[..., 0].isnan().any():  # a logit that is no number leaves none of its token
             raise UserError("Parallel: the model's logits are not finite: its weights are damaged, or its training diverged")
         total = self._cut(p).cumsum(-1)
         # One number per token picks the code off the distribution function: codes are too many to draw noise for each.
