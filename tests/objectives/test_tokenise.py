@@ -251,9 +251,19 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_a_run_is_estimated_before_it_starts(precision):
-    made = replace(stage(precision=precision))
-    made = replace(made, blueprint=replace(made.blueprint, objective=replace(made.blueprint.objective, warmup=0)))
-    assert estimate(made).parameters == sum(p.numel() for p in made.blueprint.codec.build().parameters())
+    """With the adversary, which joins after half of it."""
+    made = stage(precision=precision)
+    plain = replace(made, blueprint=replace(made.blueprint, objective=replace(made.blueprint.objective, adversary=None)))
+    codec, adversary = made.blueprint.codec.build(), SMALL.build()
+    ours, theirs = (sum(p.numel() for p in network.parameters()) for network in (codec, adversary))
+    with_it, without = estimate(made), estimate(plain)
+    assert with_it.parameters == without.parameters == ours
+    assert (without.weights, without.gradients, without.optimizer) == (4 * ours, 4 * ours, 8 * ours)
+    assert (with_it.weights, with_it.gradients, with_it.optimizer) == (4 * (ours + theirs), 4 * (ours + theirs), 8 * (ours + theirs))
+    assert with_it.average == without.average == 4 * ours
+    assert with_it.flops > without.flops
+    judged = made.train.batch * made.blueprint.objective.frames * made.blueprint.size**2 * 3 * 4  # bytes of the pictures
+    assert with_it.activations > without.activations + judged
 
 
 def test_a_decoder_that_goes_on_alone_leaves_the_codes_in_their_places():

@@ -26,7 +26,7 @@ def test_what_is_counted_is_what_there_is(stage, tmp_path):
     learnt = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
     assert (made.parameters, made.frozen_parameters) == (learnt, whole - learnt)
     assert (made.weights, made.gradients, made.optimizer, made.average) == (4 * whole, 4 * learnt, 8 * learnt, 4 * whole)
-    assert made.memory == made.weights + made.gradients + made.optimizer + made.average + made.activations
+    assert made.memory == made.weights + made.gradients + made.optimizer + made.average + made.activations + made.cache
     batch = type(stage.data[0]).stack([stage.data[i] for i in range(stage.train.batch)])
     given = batch if run.prepare is None else run.prepare(batch)
     saved = _Saved(run.model)

@@ -31,7 +31,9 @@ SHARE = 0.4  # of that rate which a whole step is taken to reach
 class Estimate:
     """What a run takes per process: memory in bytes, arithmetic in FLOPs and time in s per step.
 
-    `activations` are those kept for the backward pass of one micro-batch. `timed` is the number of clips in the step that
+    Parameters are the model's; weights, gradients and optimiser are those of an objective that learns, too. What is counted and
+    timed is the last step, at which all that joins on the way has joined. `activations` are those kept for the backward pass of
+    one micro-batch. `timed` is the number of clips in the step that
     was timed, 0 where the time follows from FLOPs and the rate of matrix products.
     """
 
@@ -127,7 +129,7 @@ def _count(stage: Stage) -> dict[str, Any]:
     _warm(stage)
     clip, batch = stage.data[0], stage.train.batch
     told = {name: condition.take(clip, batch, "cpu") for name, condition in stage.blueprint.told.items()}
-    with FakeTensorMode(allow_non_fake_inputs=True), _Draws():
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Draws():
         codec, network = stage.blueprint.build()
         model = codec if network is None else network
         if stage.only:
@@ -137,20 +139,22 @@ def _count(stage: Stage) -> dict[str, Any]:
         if network is not None:
             with torch.no_grad(), _autocast(stage, "cpu"):
                 given = stage.blueprint.encode(codec.eval(), given, known=told)
-        saved = _Saved(model)
+        judge = objective if isinstance(objective, nn.Module) else nn.Module()
+        saved = _Saved(model, *map(mode.from_tensor, (*judge.parameters(), *judge.buffers())))
         with FlopCounterMode(display=False) as counter, saved.counting():
             _descend(stage, objective.losses(model.train(), given, _context(stage)), "cpu")
         kept = 2 * given.latents.data[:1].numel() * (stage.data.length or 0) if stage.cache else 0
     whole = sum(_size(p) for p in model.parameters())
-    learnt = sum(_size(p) for p in model.parameters() if p.requires_grad)
+    learnt = sum(map(_size, _learning(model)))
+    own, trained = (sum(map(_size, found)) for found in (judge.parameters(), _learning(judge)))
     codec_alone = 0 if network is None else sum(_size(p) for p in codec.parameters())
     buckets = 2 if processes().num_processes > 1 else 1  # the gradients' buckets that processes share
     return {
         "parameters": learnt // 4,
         "frozen_parameters": (whole - learnt + codec_alone) // 4,
-        "weights": whole + codec_alone,
-        "gradients": buckets * learnt,
-        "optimizer": 2 * learnt,
+        "weights": whole + codec_alone + own,
+        "gradients": buckets * (learnt + trained),
+        "optimizer": 2 * (learnt + trained),
         "average": whole if stage.train.ema else 0,
         "activations": saved.bytes,
         "cache": kept,
@@ -171,9 +175,9 @@ class _Draws(TorchFunctionMode):
 class _Saved:
     """Counts the bytes that a forward pass keeps for the backward pass, each piece of memory once, weights left out."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *others: Tensor) -> None:
         self.bytes = 0
-        self.seen = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
+        self.seen = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers(), *others)}
         self.alive: list[Tensor] = []  # so that no two pieces of memory ever have the same name
 
     @contextmanager
@@ -209,7 +213,8 @@ def _time(stage: Stage, flops_per_clip: float) -> tuple[int, float]:
         return 0, flops_per_clip / (SHARE * _rate(device))
     run = assemble(stage, Path())
     model = run.model.to(device).train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], fused=True)
+    judge = run.objective.to(device) if isinstance(run.objective, nn.Module) else nn.Module()
+    optimizer = torch.optim.AdamW([*_learning(model), *_learning(judge)], fused=True)
 
     def step() -> None:
         read = [run.clips[i] for i in range(clips)]
@@ -254,7 +259,11 @@ def _descend(stage: Stage, losses: Iterator[Loss], device: str) -> None:
 
 
 def _context(stage: Stage, device: torch.device | str = "cpu") -> Context:
-    return Context(torch.Generator(device=device).manual_seed(0), 0, stage.train.steps)
+    return Context(torch.Generator(device=device).manual_seed(0), stage.train.steps - 1, stage.train.steps)
+
+
+def _learning(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def _autocast(stage: Stage, device: str) -> Any:
