@@ -5,6 +5,7 @@ import torch
 
 from kinema import recipes
 from kinema.conditions import Frames
+from kinema.core import Clip
 from kinema.core.path import ScaledLinear
 from kinema.models import DiT
 from kinema.objectives import Denoise
@@ -27,7 +28,8 @@ def test_what_is_counted_is_what_there_is(stage, tmp_path):
     assert (made.parameters, made.frozen_parameters) == (learnt, whole - learnt)
     assert (made.weights, made.gradients, made.optimizer, made.average) == (4 * whole, 4 * learnt, 8 * learnt, 4 * whole)
     assert made.memory == made.weights + made.gradients + made.optimizer + made.average + made.activations + made.cache
-    batch = type(stage.data[0]).stack([stage.data[i] for i in range(stage.train.batch)])
+    clips = [run.clips[i] for i in range(stage.train.batch)]
+    batch = Clip.stack([clip.replace(meta={**clip.meta, "place": i}) for i, clip in enumerate(clips)])
     given = batch if run.prepare is None else run.prepare(batch)
     saved = _Saved(run.model)
     with saved.counting():
