@@ -67,16 +67,20 @@ class EgoMotion:
         """Mean capped difference [t-1,s] of each frame and the one before it, turned by `yaw` and moved by `steps`."""
         _, _, inverse = _rays(frames.shape[-1], self.fov, self.pitch, self.height)
         horizon = int((inverse[:, 0] <= _GROUND[0]).sum())
-        depths = torch.tensor(_SKY)[:, None, None].expand(-1, *inverse.shape)
-        far = self._apart(frames, self._grids(yaw, steps[:, None, None, None], depths)[..., :horizon, :, :], slice(horizon))
-        best = F.avg_pool2d(far.flatten(0, 1), _BLOCK, 1, _BLOCK // 2, count_include_pad=False).view_as(far).amin(2)
-        near = self._apart(frames, self._grids(yaw, steps[:, None, None], inverse)[..., horizon:, :, :], slice(horizon, None))
+        above, below = slice(horizon), slice(horizon, None)
+        depths = torch.tensor(_SKY)[:, None, None].expand(-1, horizon, inverse.shape[1])
+        far = self._apart(frames, self._grids(yaw, steps[:, None, None, None], depths, above), above)
+        best = _blocks(far).amin(2)
+        near = self._apart(frames, self._grids(yaw, steps[:, None, None], inverse[below], below), below)
         return torch.cat([best, near], 2).mean((2, 3))
 
     def _apart(self, frames: Tensor, grids: Tensor, rows: slice) -> Tensor:
-        """Capped differences [t-1,...,h,w] in some rows; pixels that came from outside count half."""
-        off = _difference(frames, grids.expand(len(frames) - 1, *grids.shape), _CAP[0], rows)
-        return torch.where((grids.abs() <= 1).all(-1), off, _CAP[0] / 2)
+        """Capped differences [t-1,...,h,w] in some rows, by grids [...,h,w,2]; pixels that came from outside count half."""
+        pairs, (height, width) = len(frames) - 1, grids.shape[-3:-1]
+        older = frames[:-1].reshape(1, -1, *frames.shape[-2:])  # as channels of one picture: all pairs share the grids
+        warped = F.grid_sample(older, grids.reshape(1, -1, width, 2), padding_mode="border", align_corners=False)
+        off = _capped(warped.reshape(pairs, 3, -1, height, width), frames[1:, :, None, rows], _CAP[0])
+        return torch.where((grids.abs() <= 1).all(-1), off.reshape(pairs, *grids.shape[:-1]), _CAP[0] / 2)
 
     def _strides(self, frames: Tensor, yaw: Tensor, steps: Tensor) -> Tensor:
         """Weighted capped difference [t-1,s] on the ground of each frame and the one before it, turned by its yaw [t-1] and moved
@@ -85,24 +89,26 @@ class EgoMotion:
         Pixels count by how much more their colours change along the ground's motion than across it. In units of its spread.
         """
         _, _, inverse = _rays(frames.shape[-1], self.fov, self.pitch, self.height)
-        grids = torch.stack([self._grids(turn, steps[:, None, None], inverse) for turn in yaw])
-        inside = ((grids.abs() <= 1).all(-1) & (inverse > _GROUND[1])).float()
-        x, y = self._directions(inverse).unbind(-1)
-        by_x, by_y = _slopes(frames[1:])
+        ground = slice(int((inverse[:, 0] <= _GROUND[1]).sum()), None)
+        grids = self._grids(yaw[:, None, None, None], steps[:, None, None], inverse[ground], ground)
+        inside = (grids.abs() <= 1).all(-1).float()
+        x, y = self._directions(inverse[ground], ground).unbind(-1)
+        by_x, by_y = (slope[..., ground, :] for slope in _slopes(frames[1:]))
         weight = ((by_x * x + by_y * y).abs().mean(1) - (by_y * x - by_x * y).abs().mean(1)).clamp(min=0)
-        off = _difference(frames, grids, _CAP[1])
+        warped = F.grid_sample(frames[:-1], grids.flatten(1, 2), padding_mode="border", align_corners=False)
+        off = _capped(warped.reshape(*warped.shape[:2], *grids.shape[1:4]), frames[1:, :, None, ground], _CAP[1])
         cost = (off * weight[:, None] * inside).sum((2, 3)) / inside.sum((2, 3)).clamp(min=1)
         return cost / cost.std(1).mean().clamp(min=1e-9)
 
-    def _directions(self, inverse: Tensor) -> Tensor:
-        """Unit vectors [side,side,2] along which the ground moves in the picture as the car drives straight on."""
-        still, moved = (self._grids(torch.tensor(0.0), torch.tensor(step), inverse) for step in (0.0, 0.1))
+    def _directions(self, inverse: Tensor, rows: slice) -> Tensor:
+        """Unit vectors [h,side,2] along which the ground moves in some rows of the picture as the car drives straight on."""
+        still, moved = (self._grids(torch.tensor(0.0), torch.tensor(step), inverse, rows) for step in (0.0, 0.1))
         return F.normalize(moved - still, dim=-1, eps=1e-6)
 
-    def _grids(self, yaw: Tensor, step: Tensor, inverse: Tensor) -> Tensor:
-        """Where the pixels of the newer frame, seen at inverse depths 1/m, were in the older one [...,side,side,2], in the units of
-        grid_sample."""
-        x, y, _ = _rays(inverse.shape[-1], self.fov, self.pitch, self.height)
+    def _grids(self, yaw: Tensor, step: Tensor, inverse: Tensor, rows: slice) -> Tensor:
+        """Where the pixels in some rows of the newer frame, seen at inverse depths [...,h,side] 1/m, were in the older one
+        [...,h,side,2], in the units of grid_sample."""
+        x, y = (at[rows] for at in _rays(inverse.shape[-1], self.fov, self.pitch, self.height)[:2])
         p, edge = math.radians(self.pitch), math.tan(math.radians(self.fov) / 2)
         down, far = y * math.cos(p) + math.sin(p), math.cos(p) - y * math.sin(p)  # of the ray, in level axes
         # The axle goes along a chord at half the angle, and the camera, before it, sweeps to the side as the car turns.
@@ -210,13 +216,22 @@ def _rays(side: int, fov: float, pitch: float, height: float) -> tuple[Tensor, T
     return x, y, ((y * math.cos(p) + math.sin(p)) / height).clamp(min=0)
 
 
-def _difference(frames: Tensor, grids: Tensor, cap: float, rows: slice = slice(None)) -> Tensor:
-    """Capped mean over colours of |newer - older warped by grids [t-1,...,h,w,2]|, in some rows of the newer: [t-1,...,h,w]."""
-    many = grids.flatten(1, -4)
-    older = frames[:-1, None].expand(-1, many.shape[1], -1, -1, -1).flatten(0, 1)
-    warped = F.grid_sample(older, many.flatten(0, 1), padding_mode="border", align_corners=False)
-    off = (warped.reshape(*many.shape[:2], *warped.shape[1:]) - frames[1:, None, :, rows]).abs().mean(2).clamp(max=cap)
-    return off.reshape(grids.shape[:-1])
+def _capped(warped: Tensor, newer: Tensor, cap: float) -> Tensor:
+    """Capped mean over colours, axis 1, of |newer - warped|; `warped` is overwritten."""
+    return warped.sub_(newer).abs_().mean(1).clamp_(max=cap)
+
+
+def _blocks(x: Tensor) -> Tensor:
+    """Means [...,h,w] over blocks about each pixel, cut at the border."""
+    down, across = (_band(n) for n in x.shape[-2:])
+    return down @ x @ across.T
+
+
+@functools.lru_cache(maxsize=4)
+def _band(n: int) -> Tensor:
+    """The matrix [n,n] that takes means over _BLOCK neighbours."""
+    near = ((torch.arange(n)[:, None] - torch.arange(n)).abs() <= _BLOCK // 2).float()
+    return near / near.sum(1, keepdim=True)
 
 
 def _softened(frames: Tensor) -> Tensor:
