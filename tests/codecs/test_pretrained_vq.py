@@ -157,7 +157,7 @@ def test_weights_that_are_not_at_hand_are_not_saved(both, tmp_path):
 
 
 def test_its_fingerprint_is_that_of_what_makes_tokens(both):
-    codec, batch = both[1].build(), clip()
+    codec, batch = both[1].build(), clip(1, 1)
     before, tokens, rgb = fingerprint(codec), codec.encode(batch).data, codec.reconstruct(batch.rgb)
     weights = dict(codec.network.named_parameters())
     alike = []

@@ -178,10 +178,10 @@ def test_dead_codes_are_revived_and_live_ones_are_not():
 
 
 def test_an_unused_code_stays_where_it_is():
-    quantiser = EMACodebook(revive=0.0).build(2, 1)
+    quantiser = EMACodebook(decay=0.9, revive=0.0).build(2, 1)
     quantiser.codebook.copy_(torch.tensor([[0.0], [10.0]]))
     quantiser.share.fill_(0.5)
-    for step in range(2000):
+    for step in range(250):
         quantiser(torch.zeros(8, 1), rng(step))
     assert float(quantiser.codebook[1]) == pytest.approx(10, abs=1e-3)
 
@@ -321,9 +321,9 @@ def test_a_small_codec_learns_to_tell_pictures_apart():
     codec = VQ(stride=4, codes=16, dim=4, widths=(16,)).build().train()
     colours = torch.tensor([[r, g, b] for r in (0.1, 0.9) for g in (0.1, 0.9) for b in (0.1, 0.9)])
     rgb = colours[:, None, :, None, None].expand(8, 1, 3, 8, 8).contiguous()
-    optimizer = torch.optim.Adam(codec.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(codec.parameters(), lr=5e-3)
     draw = rng("learn")
-    for _ in range(250):
+    for _ in range(80):
         made = codec.quantise(codec.embed(rgb), update=draw)
         loss = (codec.pixels(made.vectors) - rgb).square().mean() + made.loss
         optimizer.zero_grad()
@@ -331,7 +331,7 @@ def test_a_small_codec_learns_to_tell_pictures_apart():
         optimizer.step()
     with torch.no_grad():
         assert float((codec.eval().reconstruct(rgb) - rgb).abs().mean()) < 0.05
-    assert float(codec.usage.sum()) == pytest.approx(1 - 0.99**250, abs=1e-3)
+    assert float(codec.usage.sum()) == pytest.approx(1 - 0.99**80, abs=1e-3)
 
 
 def test_it_learns_without_data_too():

@@ -440,7 +440,7 @@ def test_it_learns_to_listen():
     torch.manual_seed(0)
     made = STPT(layers=2, hidden=24, heads=2).build(Space((T, 2, 2), 2), (TEXT, ACTIONS))
     optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2)
-    for step in range(120):
+    for step in range(60):
         data, values = batch(step)
         logits = made(torch.full_like(data, MASK), torch.ones(len(data)), values).output
         F.cross_entropy(logits.flatten(0, 3), data.flatten()).backward()

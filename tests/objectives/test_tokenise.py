@@ -226,23 +226,29 @@ def stage(**train):
     return replace(tiny, blueprint=replace(tiny.blueprint, objective=objective), train=settings, metrics=())
 
 
-def test_the_adversary_stays_put_until_its_time_and_then_learns(tmp_path):
-    run(stage(), tmp_path)
-    at = {int(path.name[-4:]): load_checkpoint(path)[0]["objective"] for path in checkpoints(tmp_path / "checkpoints")}
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run."""
+    place = tmp_path_factory.mktemp("run") / "whole"
+    run(stage(), place)
+    return place
+
+
+def test_the_adversary_stays_put_until_its_time_and_then_learns(whole):
+    at = {int(path.name[-4:]): load_checkpoint(path)[0]["objective"] for path in checkpoints(whole / "checkpoints")}
     learnt = [key for key in at[0] if key.endswith(("bias", "original"))]
     assert all(torch.equal(at[0][key], at[2][key]) for key in learnt)
     assert all(not torch.equal(at[2][key], at[6][key]) for key in learnt)
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path):
+def test_a_stopped_run_goes_on_to_the_same_bits(whole, tmp_path):
     """Codec, codes, record of use, adversary, and both optimisers."""
-    run(stage(), tmp_path / "whole")
-    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    shutil.copytree(whole, tmp_path / "stopped")
     shutil.rmtree(tmp_path / "stopped" / "model")
     for path in checkpoints(tmp_path / "stopped" / "checkpoints")[-1:]:
         shutil.rmtree(path)
     run(stage(), tmp_path / "stopped", resume=True)
-    ends = [load_checkpoint(checkpoints(tmp_path / name / "checkpoints")[-1])[0] for name in ("whole", "stopped")]
+    ends = [load_checkpoint(checkpoints(place / "checkpoints")[-1])[0] for place in (whole, tmp_path / "stopped")]
     assert {"model", "objective", "average", "optimizer-model", "optimizer-discriminator"} <= ends[0].keys()
     for name, tensors in ends[0].items():
         assert all(torch.equal(value, ends[1][name][key]) for key, value in tensors.items()), name
