@@ -45,6 +45,6 @@ def rank_correlation(a: Floats, b: Floats) -> float:
     >>> round(rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0])), 6)
     1.0
     """
-    ranks = [rankdata(x) - (len(x) + 1) / 2 for x in (a, b)]
+    ranks = rankdata([a, b], axis=1) - (len(a) + 1) / 2
     size = math.sqrt(float((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
     return float((ranks[0] * ranks[1]).sum()) / size if size > 0 else math.nan
