@@ -49,6 +49,18 @@ def test_a_dataset_of_ours_keeps_its_words(tmp_path: Path) -> None:
     assert set(clip.fields) == {"rgb", "text", "actions"}
 
 
+def test_several_folders_are_learnt_from_together(folders: tuple[str, str], tmp_path: Path) -> None:
+    generate(tmp_path / "ours", scenario("uniform", size=16, num_frames=5), num=3)
+    stage = _fed(replace(dreamer.tiny(), probes=2), (folders[0], str(tmp_path / "ours")))
+    texts = [clip.text for clip in [*stage.data, *stage.held_out]]
+    assert len(texts) == 9
+    assert sum(text.startswith("A red ball") for text in texts) == 3
+    Clip.stack([stage.data[i] for i in range(7)])
+    pictures = replace(dreamer.tiny(), probes=1, cache=False)
+    pictures = replace(pictures, blueprint=replace(pictures.blueprint, conditions=()))
+    assert set(_fed(pictures, (folders[0], str(tmp_path / "ours"))).data[0].fields) == {"rgb"}
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_pictures_and_videos_become_one_batch(folders: tuple[str, str], cache: bool) -> None:
     stage = _fed(replace(dreamer.tiny(), probes=1), *folders, share=0.4)

@@ -17,11 +17,12 @@ import tyro
 from ..conditions import Actions, Images
 from ..core.config import to_json
 from ..core.errors import UserError
-from ..data import Dataset, Fitted, Joined, NuScenes, Prompted, PublishedFile, Stills, open_dataset, split
+from ..data import Dataset, Fitted, Joined, NuScenes, Only, Prompted, PublishedFile, Stills, open_dataset, split
 from ..recipes import RECIPES
 from ..training import Stage, run
 from ..training.estimate import estimate
 from ..training.processes import processes
+from ..world_model import Blueprint
 
 IMAGE_SHARE = 0.25  # of the samples, of joint training
 
@@ -48,7 +49,7 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
     def main(
         stage: Annotated[Stage, tyro.conf.arg(name="")] = default,
         *,
-        data: str | None = None,
+        data: tuple[str, ...] = (),
         images: str | None = None,
         image_share: float = IMAGE_SHARE,
         out: str = f"runs/{name}",
@@ -56,9 +57,9 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
         dry_run: bool = False,
         json: bool = False,
     ) -> int:
-        if data is None and images is not None:
+        if not data and images is not None:
             raise UserError("--images are learnt from beside videos: name these with --data")
-        if data is not None:
+        if data:
             stage = _fed(stage, data, images, image_share)
         if dry_run:
             made = estimate(stage)
@@ -79,7 +80,7 @@ def _command(name: str, recipe: ModuleType, default: Stage) -> Callable[..., int
 
     Args:
         stage: what is built, what it learns from, how the loop runs.
-        data: a dataset folder to learn from in place of the recipe's simulated clips: shards, videos + txt, metadata.csv/jsonl,
+        data: dataset folders to learn from in place of the recipe's simulated clips: shards, videos + txt, metadata.csv/jsonl,
             recordings with poses.csv, or nuScenes' layout.
         images: a folder of pictures with captions (or of videos, whose frames are taken) to learn from beside the data; independent
             pictures then stand in for the frames of a clip.
@@ -97,18 +98,17 @@ def _parameters(recipe: Callable[..., Stage]) -> str:
     return ", ".join(f"{flag} {' '.join(v) if isinstance(v, tuple) else v}" for flag, v in values.items())
 
 
-def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IMAGE_SHARE) -> Stage:
-    """The stage learning from a folder, cut and resized as its model wants, with the words and actions that its conditions read;
+def _fed(stage: Stage, folders: str | tuple[str, ...], images: str | None = None, share: float = IMAGE_SHARE) -> Stage:
+    """The stage learning from folders, cut and resized as its model wants, with the words and actions that its conditions read;
     `probes` of its clips are held out, and the others standardise its actions. Pictures of `images` make up `share` of what it learns
     from."""
     if images is not None and stage.blueprint.model is not None and not any(isinstance(c, Images) for c in stage.blueprint.conditions):
         raise UserError("--images: this model would take pictures for videos; it has no Images condition")
-    b, found = stage.blueprint, open_dataset(folder, fields=("rgb",))
-    if isinstance(found, PublishedFile):  # whose videos play at any rate: the time between their frames counts
-        found = replace(found, fps=b.fps * b.dt / found.dt)
-    if isinstance(found, NuScenes):
-        found = replace(found, num_frames=math.ceil(b.num_frames * found.fps / b.fps), short_side=b.size)
-    learnt, held_out = split(Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps), stage.probes)
+    b = stage.blueprint
+    found = [_fitted(folder, b) for folder in ((folders,) if isinstance(folders, str) else folders)]
+    told = any(c.name in ("text", "actions") for c in b.conditions)
+    alike = tuple(Prompted(clips) if told else Only(clips, fps=b.fps, dt=clips[0].dt) for clips in found)  # worlds differ in their fields
+    learnt, held_out = split(found[0] if len(found) == 1 else Joined(alike), stage.probes)
     stage = _standardised(stage, learnt)
     if images is None:
         return replace(stage, data=_told(stage, learnt), held_out=_told(stage, held_out))
@@ -117,6 +117,16 @@ def _fed(stage: Stage, folder: str, images: str | None = None, share: float = IM
     count = max(1, round(len(learnt) * share / (1 - share)))
     stills = Stills(open_dataset(images), num_frames=b.num_frames, size=b.size, fps=b.fps, dt=b.dt, seed=stage.train.seed, length=count)
     return replace(stage, data=Prompted(Joined((learnt, stills))), held_out=Prompted(held_out))
+
+
+def _fitted(folder: str, b: Blueprint) -> Fitted:
+    """The clips of a folder as a blueprint's model takes them."""
+    found = open_dataset(folder, fields=("rgb",))
+    if isinstance(found, PublishedFile):  # whose videos play at any rate: the time between their frames counts
+        found = replace(found, fps=b.fps * b.dt / found.dt)
+    if isinstance(found, NuScenes):
+        found = replace(found, num_frames=math.ceil(b.num_frames * found.fps / b.fps), short_side=b.size)
+    return Fitted(found, size=b.size, num_frames=b.num_frames, fps=b.fps)
 
 
 def _standardised(stage: Stage, learnt: Dataset) -> Stage:
