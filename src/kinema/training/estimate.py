@@ -178,7 +178,7 @@ class _Saved:
     def __init__(self, model: nn.Module, *others: Tensor) -> None:
         self.bytes = 0
         self.seen = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers(), *others)}
-        self.alive: list[Tensor] = []  # so that no two pieces of memory ever have the same name
+        self.alive: list[Tensor] = [*others]  # so that no two pieces of memory ever have the same name
 
     @contextmanager
     def counting(self) -> Iterator[None]:
