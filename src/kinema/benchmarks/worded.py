@@ -19,6 +19,7 @@ from ..metrics.frechet import resize
 from .kept import Kept, key_of
 from .table import Column, Sample, Table
 
+CODEC = ": codec"  # ends the name of what a model's codec makes of the true clips
 FOLDS = 5
 COLUMNS = (Column("accuracy", "share", True),)
 _AT_ONCE = 4  # clips encoded at once
@@ -103,16 +104,22 @@ def folds(count: int, seed: int) -> Labels:
 
 def judged(truth: Tensor, labels: Labels, dreams: Mapping[str, Tensor], seed: int = 0) -> dict[str, Labels]:
     """What each clip [n] is taken for, of the truth and of each dream of the same captions, by a classifier that did not see that
-    clip's truth in training."""
+    clip's truth in training.
+
+    Where "NAME: codec" is among the dreams, what NAME dreams is judged by one that knows the true clips through that codec as well,
+    so that a codec's blur is not taken for another scenario."""
     classes, fold = int(labels.max()) + 1, folds(len(labels), seed)
     seen = {source: np.full(len(labels), -1) for source in ("truth", *dreams)}
     for k in range(FOLDS):
         out = fold == k
         if not out.any():
             continue
-        classifier = Classifier.fit(truth[torch.from_numpy(~out)], labels[~out], classes)
+        known, asked = torch.from_numpy(~out), torch.from_numpy(out)
         for source, features in {"truth": truth, **dreams}.items():
-            seen[source][out] = classifier(features[torch.from_numpy(out)])
+            coded = dreams.get(f"{source.removesuffix(CODEC)}{CODEC}")
+            learnt = [truth[known]] if coded is None else [truth[known], coded[known]]
+            classifier = Classifier.fit(torch.cat(learnt), np.tile(labels[~out], len(learnt)), classes)
+            seen[source][out] = classifier(features[asked])
     return seen
 
 
@@ -124,7 +131,7 @@ def table_of(names: Sequence[str], labels: Labels, seen: Mapping[str, Labels], l
             hit = 1 / len(names) if found is None else float(found[i] == label)
             samples += [Sample("all", "", i, source, {"accuracy": hit}), Sample(names[label], "", i, source, {"accuracy": hit})]
     samples.sort(key=lambda s: s.case != "all")
-    note = f"Logistic regression on {look}, {FOLDS}-fold: a clip is judged by a classifier that did not see its truth."
+    note = f"Logistic regression on {look}, {FOLDS}-fold: a clip is judged by a classifier that did not see its truth, and knows the codec."
     return Table(COLUMNS, tuple(samples), seed=seed, notes=(note,))
 
 
