@@ -40,6 +40,7 @@ def fitted(world: WorldModel, clip: Clip, name: str) -> Clip:
 
 def editable(world: WorldModel, video: str, mask: str | None, start: int, frames: int | None, dt: float | None) -> tuple[Clip, Tensor, str]:
     """(the video as the model takes it, its mask [t,h,w] bool, full where None is given, and how the video was fitted, in words)."""
+    world.check_edits()
     if dt is not None and not dt > 0:
         raise UserError(f"--dt must be above 0 s, got {dt:g}")
     if start < 0 or (frames is not None and frames < 1):

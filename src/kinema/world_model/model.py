@@ -250,12 +250,16 @@ class WorldModel:
 
     def _editable(self, video: Clip) -> Tensor:
         """A video [b,t,3,h,w] in [0,1], checked."""
+        self.check_edits()
+        return self._fitting(video).to(self.device)
+
+    def check_edits(self) -> None:
+        """Raise UserError unless the model edits: only models of tokens do, as some of a video is kept and the rest masked."""
         codec: Any = self.codec
         if not codec.codes:
             raise UserError(
                 "only models of tokens can edit a video, as some of it is kept and the rest masked; this one's latents are numbers"
             )
-        return self._fitting(video).to(self.device)
 
     def _fitting(self, frames: Clip) -> Tensor:
         """Frames [b,t,3,h,w] in [0,1]. Raises UserError unless size, time step and numbers are what the model takes."""
