@@ -18,8 +18,8 @@ class Joined(Dataset):
     >>> from kinema.data import Simulated
     >>> from kinema.simulators import scenario
     >>> first, second = (Simulated(scenario(name, size=32), length=2) for name in ("uniform", "collision"))
-    >>> len(Joined((first, second))), Joined((first, second))[2].meta["scenario"]
-    (4, 'collision')
+    >>> len(Joined((first, second))), Joined((first, second))[2].meta["scenario"]["part"]
+    (4, 'simulators.Collision')
     """
 
     datasets: tuple[Dataset, ...] = field(kw_only=False)
