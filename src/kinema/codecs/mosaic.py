@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..core.clip import Clip, as_float
 from ..core.config import part
 from ..core.contracts import Latents
 from ..core.errors import UserError
-from .vq import refuse_no_codes, token_shape
+from .tokens import FrameTokens, refuse_no_codes
 
 
 @part
@@ -34,14 +32,13 @@ class Mosaic:
         return MosaicCodec(self)
 
 
-class MosaicCodec(nn.Module):
+class MosaicCodec(FrameTokens):
     """The codec of `Mosaic`."""
 
-    causal = True
 
     def __init__(self, config: Mosaic) -> None:
         super().__init__()
-        self.config, self.codes = config, config.levels**3
+        self.config, self.codes, self.stride = config, config.levels**3, config.patch
 
     def encode(self, clip: Clip) -> Latents:
         """Tokens [b,t,h/patch,w/patch] of a batch's rgb."""
@@ -55,21 +52,6 @@ class MosaicCodec(nn.Module):
     def reconstruct(self, rgb: Tensor) -> Tensor:
         """rgb [b,t,3,h,w] in [0,1] through tokens and back."""
         return self._pixels(self._tokens(rgb))
-
-    def settle(self, clips: Sequence[Clip]) -> None:
-        """There is nothing to settle."""
-
-    def latent_frames(self, frames: int) -> int:
-        """As many as there are frames."""
-        return frames
-
-    def frames_of(self, latent_frames: int) -> int:
-        """As many as there are latent frames."""
-        return latent_frames
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(t, h/patch, w/patch). Raises UserError where the patch does not divide the image."""
-        return token_shape(self.config.patch, frames, height, width)
 
     def _tokens(self, rgb: Tensor) -> Tensor:
         b, t, _, h, w = rgb.shape

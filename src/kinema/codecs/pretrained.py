@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..core.contracts import Latents
 from ..core.errors import UserError
 from ..core.files import read_json
 from ..core.registry import places
-from .vq import refuse_no_codes, token_shape
+from .tokens import FrameTokens, refuse_no_codes
 
 FRAMES = 16  # encoded or decoded at once
 Range = Literal["auto", "signed", "unit"]
@@ -80,14 +80,13 @@ class PretrainedVQ:
         return FrozenVQ(self)
 
 
-class FrozenVQ(nn.Module):
+class FrozenVQ(FrameTokens):
     """The network of a `PretrainedVQ`; a codec of tokens, every frame alone. Until weights are there they are NaN."""
 
-    causal = True
 
     def __init__(self, config: PretrainedVQ) -> None:
         super().__init__()
-        self.config, self.codes, self.filled = config, config.codes, False
+        self.config, self.codes, self.stride, self.filled = config, config.codes, config.stride, False
         with torch.device("meta"):
             network: nn.Module = _diffusers().VQModel.from_config(dict(config.about))
         self.network = network.to_empty(device="cpu").eval().requires_grad_(False)
@@ -133,21 +132,6 @@ class FrozenVQ(nn.Module):
     def reconstruct(self, rgb: Tensor) -> Tensor:
         """rgb [b,t,3,h,w] in [0,1] through tokens and back."""
         return self.decode(self.encode(Clip(rgb=rgb, fps=1.0, batched=True)), fps=1.0, dt=1.0).rgb
-
-    def settle(self, clips: Sequence[Clip]) -> None:
-        """There is nothing to settle."""
-
-    def latent_frames(self, frames: int) -> int:
-        """As many as there are frames."""
-        return frames
-
-    def frames_of(self, latent_frames: int) -> int:
-        """As many as there are latent frames."""
-        return latent_frames
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(t, h', w'). Raises UserError for an image that is no multiple of the stride."""
-        return token_shape(self.config.stride, frames, height, width)
 
     def _pictures(self, tokens: Tensor) -> Tensor:
         """The network's pictures [n,3,h,w] of tokens [n,h',w']."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self
@@ -17,6 +16,7 @@ from ..core.contracts import Latents
 from ..core.errors import UserError
 from .blocks import Chain, ResidualBlock, Shuffle, SpatialConv, Unshuffle
 from .quantise import EMACodebook, Quantised
+from .tokens import FrameTokens, refuse_no_codes
 
 STRIDES = (4, 8, 16, 32)
 FRAMES = 64  # encoded or decoded at once
@@ -64,18 +64,17 @@ class VQ:
         return FrameVQ(self)
 
 
-class FrameVQ(nn.Module):
+class FrameVQ(FrameTokens):
     """The network of a `VQ`; a codec of tokens. No frame knows of another one.
 
     `usage` [codes] is the running share of each code in the pictures of training, for the record alone.
     """
 
-    causal = True
     usage: Tensor
 
     def __init__(self, config: VQ) -> None:
         super().__init__()
-        self.config, self.codes = config, config.codes
+        self.config, self.codes, self.stride = config, config.codes, config.stride
         widths, blocks, dim = config.widths, config.blocks, config.quantiser.channels(config.dim)
         patch = config.stride // 2 ** (len(widths) - 1)
         pixels = 3 * patch**2
@@ -139,38 +138,6 @@ class FrameVQ(nn.Module):
     def reconstruct(self, rgb: Tensor) -> Tensor:
         """rgb [b,t,3,h,w] in [0,1] through tokens and back."""
         return self.pixels(self.quantise(self.embed(rgb)).vectors).clamp(0, 1)
-
-    def settle(self, clips: Sequence[Clip]) -> None:
-        """There is nothing to settle: codes keep their numbers, and one that is never used does no harm."""
-
-    def latent_frames(self, frames: int) -> int:
-        """As many as there are frames."""
-        return frames
-
-    def frames_of(self, latent_frames: int) -> int:
-        """As many as there are latent frames."""
-        return latent_frames
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(t, h', w'). Raises UserError for an image that is no multiple of the stride."""
-        return token_shape(self.config.stride, frames, height, width)
-
-
-def token_shape(stride: int, frames: int, height: int, width: int) -> tuple[int, int, int]:
-    """(t, h', w') of tokens of `stride` px. Raises UserError for an image that is no multiple of it."""
-    if height % stride or width % stride:
-        raise UserError(f"the codec takes images whose sides are multiples of {stride} px, got {width} x {height}")
-    return frames, height // stride, width // stride
-
-
-def refuse_no_codes(tokens: Tensor, codes: int) -> None:
-    """Raises UserError unless all tokens are integers from 0 to codes - 1."""
-    if tokens.is_floating_point():
-        raise UserError("this codec decodes tokens (integers), and was given numbers")
-    wrong = (tokens < 0) | (tokens >= codes)
-    if bool(wrong.any()):
-        some = int(tokens[wrong][0])
-        raise UserError(f"the codec decodes tokens 0 to {codes - 1}, got {some}" + (" (a masked one)" if some == -1 else ""))
 
 
 def _levels(stride: int) -> int:
